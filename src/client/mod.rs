@@ -1,0 +1,1 @@
+//! The client device: login, send, receive, retrieve.

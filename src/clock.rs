@@ -1,0 +1,1 @@
+//! The only reader of time. Pure code takes `now` as an argument.

@@ -1,0 +1,1 @@
+//! The configuration file: one table per room, each defined in its room.

@@ -1,0 +1,1 @@
+//! Bodies that travel in MESSAGE or SEND: CPIM, IMDN, deferred lists, multipart.

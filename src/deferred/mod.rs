@@ -1,0 +1,1 @@
+//! The deferred-messaging function: queue, quota, expiry, retrieval. Knows no transport.

@@ -1,0 +1,1 @@
+//! One canonical address of a user, whichever protocol named it.

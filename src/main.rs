@@ -1,0 +1,3 @@
+//! The `restante` program.
+
+fn main() {}

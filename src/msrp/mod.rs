@@ -1,0 +1,1 @@
+//! MSRP: frames, paths, sessions, and the actors that run them (RFC 4975).

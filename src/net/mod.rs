@@ -1,0 +1,1 @@
+//! Sockets, arbiters and bounded streams.

@@ -1,0 +1,1 @@
+//! The home IM server: joins SIP and MSRP to the functions.

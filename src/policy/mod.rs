@@ -1,0 +1,1 @@
+//! Pure decisions: allow, refuse, defer, limit.

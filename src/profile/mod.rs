@@ -1,0 +1,1 @@
+//! What OMA SIMPLE IM, CPM and RCS put on the wire, as data.

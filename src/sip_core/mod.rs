@@ -1,0 +1,1 @@
+//! The embedded SIP/IP core: registrar, location, realm.

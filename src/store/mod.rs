@@ -1,0 +1,1 @@
+//! Typed keyspaces over fjall or memory, with one writer thread and group commit.

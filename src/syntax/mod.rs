@@ -1,0 +1,1 @@
+//! The ABNF shapes that SIP, MSRP and CPIM share.
