@@ -1,1 +1,60 @@
-//! Sockets, arbiters and bounded streams.
+//! Sockets, arbiters and bounded streams: the plumbing below the protocol actors.
+//!
+//! One arbiter per core (`Shards`), listeners on each of them (SO_REUSEPORT), streams that are
+//! read as much at a time as there is (`Inlet`) and written through a bounded queue (`Outlet`).
+//! Nothing here knows a protocol: a decoder is handed in.
+
+mod gate;
+mod inlet;
+mod listen;
+mod outlet;
+mod random;
+mod shards;
+
+pub use gate::Gate;
+pub use inlet::{Decode, Detached, Inlet, ReadError};
+pub use listen::{bind_udp, listen_tcp, tune};
+pub use outlet::{Outlet, Pressure};
+pub use random::{random_token, random_u64};
+pub use shards::Shards;
+
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Bounds of one stream. Units: octets, except `stall`.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Most that one read takes from the socket; buffers grow towards it only under load.
+    pub read_size: usize,
+    /// Queued output above which [`Outlet::write`] answers [`Pressure::High`].
+    pub high_mark: usize,
+    /// Queued output below which [`Outlet::when_low`] resolves.
+    pub low_mark: usize,
+    /// Queued output at which the stream is given up: its writer ignored the pressure.
+    pub hard_limit: usize,
+    /// How long queued output may make no progress before the peer counts as dead.
+    pub stall: Duration,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            read_size: 64 * 1024,
+            high_mark: 256 * 1024,
+            low_mark: 64 * 1024,
+            hard_limit: 4 * 1024 * 1024,
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Splits `tcp` into what comes in, decoded, and what goes out, bounded. Both ends stay on the
+/// calling arbiter.
+pub fn open<D: Decode>(tcp: TcpStream, decoder: D, limits: StreamLimits) -> (Inlet<D>, Outlet) {
+    let inlet = Inlet::new(tcp, decoder, limits);
+    let outlet = inlet.outlet();
+    (inlet, outlet)
+}
+
+#[cfg(test)]
+mod tests;
