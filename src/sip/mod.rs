@@ -1,1 +1,6 @@
 //! SIP: codec, transactions, dialogs, digest, and the actors that run them (RFC 3261).
+//!
+//! `codec` and the state machines are pure: octets and `now` come in, messages and effects go
+//! out. `actor` is where they meet sockets and timers.
+
+pub mod codec;
