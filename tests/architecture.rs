@@ -1,0 +1,235 @@
+//! The picture in ARCHITECTURE.md, held by a test: rooms import downwards only, only actor files
+//! and plumbing rooms meet I/O, time and threads, and each borrowed crate has its rooms.
+#[path = "architecture/source.rs"]
+mod source;
+
+use source::{Source, read_all};
+use std::collections::BTreeSet;
+
+/// A room, and the rooms it may import.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("syntax", &[]),
+    ("clock", &[]),
+    ("profile", &[]),
+    ("identity", &["syntax"]),
+    ("sdp", &["syntax"]),
+    ("content", &["syntax", "identity", "profile"]),
+    ("net", &["clock"]),
+    ("store", &["clock"]),
+    ("sip", &["syntax", "identity", "profile", "clock"]),
+    ("msrp", &["syntax", "clock"]),
+    ("policy", &["identity", "content", "profile"]),
+    ("sip_core", &["sip", "identity", "policy", "store", "clock"]),
+    (
+        "deferred",
+        &["identity", "content", "policy", "store", "clock"],
+    ),
+    (
+        "participating",
+        &[
+            "identity", "clock", "profile", "sdp", "content", "store", "sip", "msrp", "policy",
+            "sip_core", "deferred",
+        ],
+    ),
+    (
+        "client",
+        &[
+            "sip", "msrp", "sdp", "content", "profile", "identity", "net", "clock",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "identity",
+            "clock",
+            "sip_core",
+            "deferred",
+            "participating",
+            "policy",
+        ],
+    ),
+];
+
+/// Rooms which assemble the others and so may import all of them.
+const ASSEMBLY: &[&str] = &["cli", "config", "telemetry", "app", "main", "lib"];
+
+/// Imports a room may make from its actor files only.
+const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("sip", &["net"]),
+    ("msrp", &["net"]),
+    ("sip_core", &["net"]),
+    ("deferred", &["net"]),
+    ("participating", &["net"]),
+];
+
+/// Rooms that are plumbing as a whole: I/O, time and threads are their trade.
+const PLUMBING: &[&str] = &[
+    "net",
+    "store",
+    "clock",
+    "http",
+    "cli",
+    "config",
+    "telemetry",
+    "app",
+    "main",
+    "lib",
+];
+
+/// What a pure file never mentions: it is a function of its arguments.
+const IMPURE: &[&str] = &[
+    "actix::",
+    "actix_rt",
+    "actix_web",
+    "tokio::",
+    "tokio_util::",
+    "fjall::",
+    "crossbeam::",
+    "socket2::",
+    "std::thread",
+    "std::fs",
+    "std::process",
+    "std::env",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "Instant::now",
+    "SystemTime::now",
+    "getrandom",
+];
+
+/// Borrowed crates that stay behind one door, so that they can be exchanged there.
+const DOORS: &[(&str, &[&str])] = &[
+    ("fjall", &["store"]),
+    ("crossbeam", &["store"]),
+    ("rsip", &["sip"]),
+    ("sdp_types", &["sdp"]),
+    ("quick_xml", &["content"]),
+    ("socket2", &["net"]),
+    ("actix_web", &["http", "app"]),
+    ("metrics_exporter_prometheus", &["telemetry"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("clap", &["cli", "main"]),
+    ("indicatif", &["cli"]),
+    ("ureq", &["cli"]),
+    ("toml", &["config"]),
+];
+
+/// Rooms of the library which the load generator is built on.
+const LOADGEN_MAY_USE: &[&str] = &["client", "identity", "clock", "net", "content", "profile"];
+
+#[test]
+fn rooms_import_downwards_only() {
+    let mut wrong = BTreeSet::new();
+    for file in read_all("src") {
+        if ASSEMBLY.contains(&file.room()) {
+            continue;
+        }
+        let allowed = row(MAY_IMPORT, file.room())
+            .unwrap_or_else(|| panic!("{}: add room `{}` to MAY_IMPORT", file.path(), file.room()));
+        let actors = row(ACTORS_MAY_IMPORT, file.room())
+            .filter(|_| file.is_actor())
+            .unwrap_or_default();
+        for to in file.imports("crate") {
+            let fine = to == file.room()
+                || allowed.contains(&to.as_str())
+                || actors.contains(&to.as_str());
+            if !fine {
+                wrong.insert(format!("{} imports {to}", file.path()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_actors_and_plumbing_meet_io_time_and_threads() {
+    let wrong: Vec<String> = read_all("src")
+        .iter()
+        .filter(|file| !file.is_actor() && !PLUMBING.contains(&file.room()))
+        .flat_map(|file| {
+            let words = IMPURE.iter().filter(|word| file.mentions(word));
+            words.map(|word| format!("{} mentions {word}", file.path()))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn borrowed_crates_stay_behind_their_doors() {
+    let wrong: Vec<String> = read_all("src")
+        .iter()
+        .flat_map(|file| {
+            let through = DOORS.iter().filter(|(name, rooms)| {
+                !rooms.contains(&file.room()) && file.mentions(&format!("{name}::"))
+            });
+            through.map(|(name, _)| format!("{} uses {name}", file.path()))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn load_generator_is_built_on_the_client_room() {
+    let wrong: Vec<String> = read_all("loadgen/src")
+        .iter()
+        .flat_map(|file| {
+            let imports = file.imports("restante").into_iter();
+            let others = imports.filter(|to| !LOADGEN_MAY_USE.contains(&to.as_str()));
+            others.map(|to| format!("{} uses restante::{to}", file.path()))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_table_has_no_cycle_and_no_unknown_room() {
+    let mut settled: BTreeSet<&str> = BTreeSet::from(["cluster"]);
+    let mut rows: Vec<_> = MAY_IMPORT.iter().collect();
+    while !rows.is_empty() {
+        let before = rows.len();
+        rows.retain(|(room, imports)| {
+            let below = imports.iter().all(|to| settled.contains(to));
+            if below {
+                settled.insert(room);
+            }
+            !below
+        });
+        assert!(rows.len() < before, "a cycle or unknown room in {rows:?}");
+    }
+}
+
+#[test]
+fn scanner_sees_paths_groups_and_climbing_supers() {
+    let text = r###"
+        // use crate::comment::x;
+        use crate::{clock, msrp::hop::{Effect, Hop}, store as shelf};
+        use super::super::net::open;
+        use super::sibling;
+        fn f() { let x = crate::sip::y(); let s = "crate::string::z"; let c = '"'; }
+        /* use crate::block::x; /* nested */ crate::still::in */
+        #[cfg(test)]
+        mod tests { use crate::app::everything; fn g() { "}"; } }
+        fn h<'a>(x: &'a str) -> crate::identity::Address { r##"crate::raw"# "## }
+        #[cfg(test)] use crate::config::Config;
+    "###;
+    let file = Source::from_text("src/msrp/codec.rs", text);
+    let seen: Vec<String> = file.imports("crate").into_iter().collect();
+    assert_eq!(seen, ["clock", "identity", "msrp", "net", "sip", "store"]);
+}
+
+#[test]
+fn scanner_knows_actor_files_and_rooms() {
+    let actor = |path| Source::from_text(path, "").is_actor();
+    assert!(actor("src/sip/actor.rs") && actor("src/sip/actor/transport.rs"));
+    assert!(!actor("src/sip/actors_of_old.rs") && !actor("src/sip/dialog.rs"));
+    assert_eq!(Source::from_text("src/clock.rs", "").room(), "clock");
+    assert_eq!(Source::from_text("src/sip/codec/uri.rs", "").room(), "sip");
+}
+
+fn row<'a>(table: &[(&str, &'a [&'a str])], room: &str) -> Option<&'a [&'a str]> {
+    table
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, imports)| *imports)
+}
