@@ -1,0 +1,12 @@
+//! SIP event packages.
+
+/// Message waiting indication (RFC 3842).
+pub const MESSAGE_SUMMARY: &str = "message-summary";
+/// The list of deferred messages (OMA CPM Conversation Functions).
+pub const DEFERRED_MESSAGES: &str = "deferred-messages";
+/// Presence (RFC 3856).
+pub const PRESENCE: &str = "presence";
+/// Conference state (RFC 4575).
+pub const CONFERENCE: &str = "conference";
+/// Registration state (RFC 3680).
+pub const REGISTRATION: &str = "reg";
