@@ -4,3 +4,5 @@
 //! out. `actor` is where they meet sockets and timers.
 
 pub mod codec;
+
+pub mod auth;

@@ -1,0 +1,20 @@
+//! Digest authentication (RFC 7616 as SIP uses it: RFC 3261 §22, RFC 8760).
+//!
+//! Pure: what the clock and the random source give comes in as arguments. A server issues a
+//! [`Challenge`] with a nonce of its [`NonceSealer`], reads [`Credentials`], asks the sealer and
+//! a [`ReplayWindow`] about the nonce, and calls [`Credentials::verify`] with the stored HA1. A
+//! client picks one of several challenges with [`strongest`] and calls [`Challenge::answer`].
+mod algorithm;
+mod challenge;
+mod credentials;
+mod error;
+mod fields;
+mod nonce;
+mod replay;
+
+pub use algorithm::{Algorithm, ha1};
+pub use challenge::{Account, Challenge, strongest};
+pub use credentials::Credentials;
+pub use error::AuthError;
+pub use nonce::{NonceSealer, NonceState};
+pub use replay::{ReplayWindow, Use};
