@@ -1,1 +1,245 @@
-//! The configuration file: one table per room, each defined in its room.
+//! The configuration: one TOML file, a table per room, each table defined in its room.
+//!
+//! Nothing has to be set: every key has a default. `RESTANTE_SECTION__KEY=value` in the
+//! environment overrides the file. A wrong key or value is refused by its full name.
+mod overrides;
+
+use crate::{http, telemetry};
+use serde::{Deserialize, Serialize};
+use std::{io, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+
+/// Everything an operator may set.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The process as a whole.
+    pub server: Server,
+    /// The HTTP port: health, metrics, admin API.
+    pub http: http::Config,
+    /// The log.
+    pub log: telemetry::Config,
+}
+
+/// The process as a whole: the `[server]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Folder of the store and of the admin token.
+    pub data: PathBuf,
+    /// Arbiters (threads) that carry SIP and MSRP; 0 means one per processor core.
+    pub shards: usize,
+    /// How long calls and transfers may take to end after SIGTERM.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("restante-data"),
+            shards: 0,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is no TOML.
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    /// A key is unknown, or its value has the wrong shape.
+    #[error("`{key}`: {reason}")]
+    Key {
+        /// The full name, like `sip.listen`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value has the right shape, but makes no sense.
+    #[error("`{key}` must be {expected}, got {got}")]
+    OutOfRange {
+        /// The full name, like `sip.listen`.
+        key: &'static str,
+        /// What would be right.
+        expected: &'static str,
+        /// What stands there.
+        got: String,
+    },
+}
+
+impl Config {
+    /// Reads `file` (if any), then lets the environment override it, and checks the whole.
+    ///
+    /// Errors: `Unreadable`, `Syntax`, or `Key` / `OutOfRange` naming the key.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => {
+                let path = path.to_owned();
+                std::fs::read_to_string(&path)
+                    .map_err(|error| ConfigError::Unreadable { path, error })?
+            }
+        };
+        Self::parse(&text, std::env::vars())
+    }
+
+    /// Reads the TOML in `text`, overridden by those `variables` that are named
+    /// `RESTANTE_SECTION__KEY`.
+    ///
+    /// Errors: `Syntax`, or `Key` / `OutOfRange` naming the key.
+    pub fn parse(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| ConfigError::Syntax(error.to_string()))?;
+        read_table(&table)?;
+        for variable in overrides::find(variables) {
+            table = variable.apply(table, |table| read_table(table).map(drop))?;
+        }
+        let config = read_table(&table)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration as a TOML file that says the same.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_else(|error| format!("# cannot be written: {error}"))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.log.check().map_err(|error| ConfigError::Key {
+            key: "log.filter".into(),
+            reason: error.to_string(),
+        })?;
+        if self.server.shards > 256 {
+            return Err(ConfigError::OutOfRange {
+                key: "server.shards",
+                expected: "at most 256 (two hex digits of a session id name the shard)",
+                got: self.server.shards.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Moves every listener to a free port of the loopback interface, for tests and the demo.
+    #[must_use]
+    pub fn on_free_ports(mut self) -> Self {
+        self.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        self
+    }
+}
+
+/// Deserialises `table`, naming the key that is wrong.
+fn read_table(table: &toml::Table) -> Result<Config, ConfigError> {
+    serde_path_to_error::deserialize(table.clone()).map_err(|error| {
+        let reason = error.inner().message().to_owned();
+        let path = error.path().to_string();
+        ConfigError::Key {
+            key: full_key(&path, &reason),
+            reason,
+        }
+    })
+}
+
+/// The path, with the name of an unknown field, which serde mentions in the reason only.
+fn full_key(path: &str, reason: &str) -> String {
+    let unknown = reason
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
+    match (path.trim_end_matches(['.', '?']), unknown) {
+        ("", Some(name)) => name.to_owned(),
+        (path, Some(name)) if path.rsplit('.').next() != Some(name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::parse(text, variables).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn empty_file_gives_the_defaults() {
+        let config = parse("", &[]).unwrap();
+        assert_eq!(config.to_toml(), Config::default().to_toml());
+    }
+
+    #[test]
+    fn defaults_survive_writing_and_reading() {
+        let text = Config::default().to_toml();
+        assert_eq!(parse(&text, &[]).unwrap().to_toml(), text);
+    }
+
+    #[test]
+    fn misspelt_key_is_refused_by_its_full_name() {
+        let error = parse("[server]\ngraze = \"3s\"", &[]).unwrap_err();
+        assert!(
+            error.starts_with("`server.graze`: unknown field"),
+            "{error}"
+        );
+        assert!(error.contains("grace"), "{error}");
+    }
+
+    #[test]
+    fn misspelt_table_is_refused_by_its_name() {
+        let error = parse("[sipp]\n", &[]).unwrap_err();
+        assert!(error.starts_with("`sipp`: unknown field"), "{error}");
+    }
+
+    #[test]
+    fn wrong_value_is_refused_by_its_full_name() {
+        let error = parse("[server]\ngrace = \"soon\"", &[]).unwrap_err();
+        assert!(error.starts_with("`server.grace`"), "{error}");
+    }
+
+    #[test]
+    fn value_out_of_range_is_refused_by_its_full_name() {
+        let error = parse("[server]\nshards = 1000", &[]).unwrap_err();
+        assert!(error.starts_with("`server.shards` must be"), "{error}");
+    }
+
+    #[test]
+    fn environment_overrides_the_file() {
+        let variables = [
+            ("RESTANTE_SERVER__GRACE", "45s"),
+            ("RESTANTE_SERVER__SHARDS", "3"),
+            ("RESTANTE_HTTP__LISTEN", "127.0.0.1:9999"),
+            ("RESTANTE_DATA", "not an override: no section"),
+            ("HOME", "/root"),
+        ];
+        let config = parse("[server]\ngrace = \"5s\"", &variables).unwrap();
+        assert_eq!(config.server.grace, Duration::from_secs(45));
+        assert_eq!(config.server.shards, 3);
+        assert_eq!(config.http.listen.port(), 9999);
+    }
+
+    #[test]
+    fn number_in_the_environment_may_be_meant_as_text() {
+        let config = parse("", &[("RESTANTE_SERVER__DATA", "42")]).unwrap();
+        assert_eq!(config.server.data, PathBuf::from("42"));
+    }
+
+    #[test]
+    fn wrong_variable_is_refused_by_its_key() {
+        let error = parse("", &[("RESTANTE_SERVER__SHARD", "3")]).unwrap_err();
+        assert!(error.starts_with("`server.shard`"), "{error}");
+    }
+}

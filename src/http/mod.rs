@@ -1,1 +1,4 @@
-//! Health, metrics and the admin API.
+//! The HTTP port: health, metrics and the admin API, with thin handlers over the functions.
+mod config;
+
+pub use config::Config;

@@ -1,1 +1,11 @@
-//! Logs and the metrics recorder.
+//! Logs (`tracing`) and figures (`metrics`, in Prometheus' text form).
+//!
+//! Rooms register their own metrics with the recorder in force; this room installs it, gives the
+//! histograms their buckets and adds what only the process knows about itself.
+mod log;
+mod process;
+mod recorder;
+
+pub use log::{Config, Format, LogError, init};
+pub use process::{ProcessFigures, figures_of};
+pub use recorder::{Recorder, RecorderError};
