@@ -1,0 +1,280 @@
+use super::path::{self, Hop};
+use sdp_types::{Attribute, Connection, Media};
+
+/// Who opens the connection (`a=setup`). `holdconn` is read as absent (RFC 6135 §4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setup {
+    /// This side connects.
+    Active,
+    /// This side listens.
+    Passive,
+    /// Either; the answerer chooses.
+    ActPass,
+}
+
+impl Setup {
+    /// The attribute's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::ActPass => "actpass",
+        }
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        match value.trim().to_ascii_lowercase().as_str() {
+            "active" => Some(Self::Active),
+            "passive" => Some(Self::Passive),
+            "actpass" => Some(Self::ActPass),
+            _ => None,
+        }
+    }
+}
+
+/// Which way messages may travel (RFC 8866 §6.7, RFC 4975 §8.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways; also where no attribute says otherwise.
+    #[default]
+    SendRecv,
+    /// From the side that says so.
+    SendOnly,
+    /// Towards the side that says so.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// The attribute's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [
+            Self::SendRecv,
+            Self::SendOnly,
+            Self::RecvOnly,
+            Self::Inactive,
+        ]
+        .into_iter()
+        .find(|direction| direction.as_str() == name)
+    }
+
+    /// Whether the side that says this may send.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether the side that says this may receive.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// What to answer to an offered direction, if this is what one would like oneself.
+    ///
+    /// Source: RFC 3264 §6.1.
+    pub fn answer_to(self, offered: Self) -> Self {
+        let sends = self.sends() && offered.receives();
+        let receives = self.receives() && offered.sends();
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+}
+
+/// One `m=message` line over MSRP with all that stands under it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageMedia {
+    /// Host name or address of the `c=` line, IPv6 without brackets.
+    pub address: String,
+    /// Port of the `m=` line; 0 rejects the media.
+    pub port: u16,
+    /// `TCP/TLS/MSRP` instead of `TCP/MSRP`.
+    pub tls: bool,
+    /// The MSRP URIs of `a=path`, separated by spaces, first hop first. Empty if absent.
+    pub path: String,
+    /// Types that may be the whole message.
+    pub accept_types: Vec<String>,
+    /// Types that may come inside a listed container only.
+    pub accept_wrapped_types: Vec<String>,
+    /// Largest message taken, in octets; a hint.
+    pub max_size: Option<u64>,
+    /// Who connects; absent with peers that do not know RFC 6135.
+    pub setup: Option<Setup>,
+    /// Which way messages may travel.
+    pub direction: Direction,
+    /// `a=fingerprint` of the TLS certificate, of the media or else of the session.
+    pub fingerprint: Option<String>,
+    /// The address and port above are where to connect, whatever the path says (RFC 6714).
+    pub cema: bool,
+    /// The `i=` line.
+    pub title: Option<String>,
+    /// All other attributes of the media, in their order.
+    pub attributes: Vec<(String, Option<String>)>,
+}
+
+impl MessageMedia {
+    /// The protocol of the `m=` line.
+    pub fn protocol(&self) -> &'static str {
+        match self.tls {
+            true => "TCP/TLS/MSRP",
+            false => "TCP/MSRP",
+        }
+    }
+
+    /// Where to connect to reach this side: the path's first hop.
+    ///
+    /// Source: RFC 4975 §8.1, §8.3.
+    pub fn first_hop(&self) -> Option<Hop> {
+        path::first_hop(&self.path)
+    }
+
+    /// Where to connect if both sides speak CEMA: the `c=` and `m=` lines.
+    ///
+    /// Source: RFC 6714 §4.
+    pub fn cema_hop(&self) -> Hop {
+        Hop {
+            host: self.address.clone(),
+            port: self.port,
+            tls: self.tls,
+        }
+    }
+
+    /// Reads a media line; `None` if it is no MSRP message media.
+    pub(super) fn read(media: &Media, session: &sdp_types::Session) -> Option<Self> {
+        let tls = match media.proto.to_ascii_uppercase().as_str() {
+            "TCP/MSRP" => false,
+            "TCP/TLS/MSRP" => true,
+            _ => return None,
+        };
+        media.media.eq_ignore_ascii_case("message").then_some(())?;
+        let connection = media.connections.first().or(session.connection.as_ref());
+        let mut read = Self {
+            address: connection.map_or_else(String::new, host_of),
+            port: media.port,
+            tls,
+            title: media.media_title.clone(),
+            ..Self::default()
+        };
+        for attribute in &session.attributes {
+            read.take_session_attribute(attribute);
+        }
+        for attribute in &media.attributes {
+            read.take(attribute);
+        }
+        Some(read)
+    }
+
+    fn take_session_attribute(&mut self, attribute: &Attribute) {
+        let value = attribute.value.as_deref().unwrap_or_default();
+        match attribute.attribute.as_str() {
+            "setup" => self.setup = Setup::parse(value),
+            "fingerprint" => self.fingerprint = Some(value.to_owned()),
+            name => self.direction = Direction::parse(name).unwrap_or(self.direction),
+        }
+    }
+
+    fn take(&mut self, attribute: &Attribute) {
+        let value = attribute.value.as_deref().unwrap_or_default().trim();
+        match attribute.attribute.as_str() {
+            "path" => self.path = value.to_owned(),
+            "accept-types" => self.accept_types = words(value),
+            "accept-wrapped-types" => self.accept_wrapped_types = words(value),
+            "max-size" => self.max_size = value.parse().ok(),
+            "setup" => self.setup = Setup::parse(value),
+            "fingerprint" => self.fingerprint = Some(value.to_owned()),
+            "msrp-cema" => self.cema = true,
+            name => match Direction::parse(name) {
+                Some(direction) => self.direction = direction,
+                None => self
+                    .attributes
+                    .push((name.to_owned(), attribute.value.clone())),
+            },
+        }
+    }
+
+    /// Writes the media line and everything under it.
+    pub(super) fn write(&self) -> Media {
+        Media {
+            media: "message".into(),
+            port: self.port,
+            num_ports: None,
+            proto: self.protocol().into(),
+            fmt: "*".into(),
+            media_title: self.title.clone(),
+            connections: vec![connection(&self.address)],
+            bandwidths: Vec::new(),
+            key: None,
+            attributes: self.written_attributes(),
+        }
+    }
+
+    fn written_attributes(&self) -> Vec<Attribute> {
+        let mut out = Vec::new();
+        let mut put = |name: &str, value: Option<String>| {
+            out.push(Attribute {
+                attribute: name.to_owned(),
+                value,
+            });
+        };
+        put("accept-types", Some(self.accept_types.join(" ")));
+        if !self.accept_wrapped_types.is_empty() {
+            put(
+                "accept-wrapped-types",
+                Some(self.accept_wrapped_types.join(" ")),
+            );
+        }
+        if let Some(size) = self.max_size {
+            put("max-size", Some(size.to_string()));
+        }
+        put("path", Some(self.path.clone()));
+        if let Some(setup) = self.setup {
+            put("setup", Some(setup.as_str().to_owned()));
+        }
+        if self.cema {
+            put("msrp-cema", None);
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            put("fingerprint", Some(fingerprint.clone()));
+        }
+        if self.direction != Direction::SendRecv {
+            put(self.direction.as_str(), None);
+        }
+        for (name, value) in &self.attributes {
+            put(name, value.clone());
+        }
+        out
+    }
+}
+
+/// The `c=` line of an address or host name.
+pub(super) fn connection(address: &str) -> Connection {
+    Connection {
+        nettype: sdp_types::NetType::In,
+        addrtype: match address.contains(':') {
+            true => sdp_types::AddrType::Ip6,
+            false => sdp_types::AddrType::Ip4,
+        },
+        connection_address: address.to_owned(),
+    }
+}
+
+fn host_of(connection: &Connection) -> String {
+    let text = connection.connection_address.as_str();
+    text.split('/').next().unwrap_or_default().to_owned()
+}
+
+fn words(value: &str) -> Vec<String> {
+    value.split_whitespace().map(str::to_owned).collect()
+}
