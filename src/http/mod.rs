@@ -1,4 +1,18 @@
 //! The HTTP port: health, metrics and the admin API, with thin handlers over the functions.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `GET /health/live` | 200 as long as the process answers at all |
+//! | `GET /health/ready` | 200 when SIP and MSRP are served, 503 before and while draining |
+//! | `GET /metrics` | all figures, in Prometheus' text form |
+//! | `/api/v1/…` | the admin API; wants the bearer token of `DATA/admin.token` |
 mod config;
+mod health;
+mod readiness;
+mod server;
+mod token;
 
 pub use config::Config;
+pub use readiness::{Readiness, State};
+pub use server::{Ports, Server, start};
+pub use token::{AdminToken, TokenError};
