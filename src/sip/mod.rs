@@ -3,6 +3,6 @@
 //! `codec` and the state machines are pure: octets and `now` come in, messages and effects go
 //! out. `actor` is where they meet sockets and timers.
 
-pub mod codec;
-
 pub mod auth;
+pub mod codec;
+pub mod transaction;
