@@ -1,3 +1,8 @@
 //! The `restante` program.
+use clap::Parser;
+use restante::cli::{Cli, run};
+use std::process::ExitCode;
 
-fn main() {}
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

@@ -1,2 +1,99 @@
 //! The command line: one file per subcommand.
+//!
+//! `serve` is the server. `subscriber`, `queue` and `trace` are the operator's desk: they speak
+//! to the running server, or open its store themselves while none runs. `send`, `receive` and
+//! `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
+mod config;
+mod demo;
+mod person;
+
+use clap::{Parser, Subcommand};
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+/// What a subcommand comes to: the exit code, or the failure to tell the user about.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+const FIRST_STEPS: &str = "\
+First steps:
+  restante demo                                    see it all happen, needs nothing
+  restante serve                                   the server, on loopback, data in ./restante-data
+  restante subscriber add alice --password wonder  make two users …
+  restante subscriber add bob --password builder
+  restante send --from alice --password wonder --to bob --text 'See you at eight'
+  restante queue list                              … bob is away: his message waits
+  restante receive --as bob --password builder     … bob logs in: here it is
+
+Users may be written as `alice` (meaning sip:alice@localhost), as `alice@example.com`, or as a
+full `sip:` or `tel:` URI.
+
+Settings: one TOML file (--config), a table per room, every key with a default; overridden by
+RESTANTE_SECTION__KEY in the environment. `restante config show` prints what is in force.
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 refused by the other side.";
+
+/// Deferred messaging for SIP/SIMPLE and RCS networks.
+///
+/// A message to someone who is offline is kept durably and handed over when its reader is back.
+#[derive(Debug, Parser)]
+#[command(name = "restante", version, after_help = FIRST_STEPS, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration and the data of the server are.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct Place {
+    /// Configuration file (TOML). Without it, the defaults are in force.
+    #[arg(long, global = true, value_name = "FILE", env = "RESTANTE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Data folder of the server [default: server.data of the configuration, ./restante-data]
+    #[arg(long, global = true, value_name = "DIR", env = "RESTANTE_DATA")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Config(config::Arguments),
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Config(arguments) => config::run(&cli.place, &arguments),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("restante: {failure}");
+        let mut cause = failure.source();
+        while let Some(deeper) = cause {
+            eprintln!("  because: {deeper}");
+            cause = deeper.source();
+        }
+        ExitCode::FAILURE
+    })
+}
+
+impl Place {
+    /// The configuration in force: file, environment, and `--data`.
+    fn load(&self) -> Result<crate::config::Config, crate::config::ConfigError> {
+        let mut config = crate::config::Config::load(self.config.as_deref())?;
+        if let Some(data) = &self.data {
+            config.server.data.clone_from(data);
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,58 @@
+//! The configuration table of the README says what the program really does.
+use restante::config::Config;
+use std::collections::BTreeMap;
+
+#[test]
+fn configuration_table_names_every_key_with_its_default() {
+    let table = documented();
+    let mut real = BTreeMap::new();
+    let config: toml::Table = Config::default().to_toml().parse().expect("valid TOML");
+    flatten("", &toml::Value::Table(config), &mut real);
+    let missing: Vec<_> = real
+        .iter()
+        .filter(|(key, value)| table.get(*key) != Some(value))
+        .map(|(key, value)| format!("| `{key}` | `{value}` |"))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "README lacks or misstates: {missing:#?}"
+    );
+    let invented: Vec<_> = table
+        .keys()
+        .filter(|key| !real.contains_key(*key))
+        .collect();
+    assert!(invented.is_empty(), "README invents: {invented:#?}");
+}
+
+/// Key and default of every row of the table.
+fn documented() -> BTreeMap<String, String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(path).expect("README is readable");
+    let (_, behind) = text
+        .split_once("<!-- configuration table")
+        .expect("README marks its table");
+    behind
+        .lines()
+        .skip(3)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| {
+            let mut cells = line.split('|').skip(1);
+            let code = |cell: &str| cell.trim().trim_matches('`').to_owned();
+            Some((code(cells.next()?), code(cells.next()?)))
+        })
+        .collect()
+}
+
+fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                flatten(&format!("{prefix}{dot}{key}"), value, into);
+            }
+        }
+        value => {
+            into.insert(prefix.to_owned(), value.to_string());
+        }
+    }
+}
