@@ -1,0 +1,172 @@
+//! The characters SIP's grammar is made of, and cutting text where quotes allow it.
+use super::SyntaxError;
+use std::borrow::Cow;
+
+/// token (RFC 3261 §25.1).
+pub(super) fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&octet)
+}
+
+pub(super) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|octet| is_token_octet(*octet))
+}
+
+/// unreserved (RFC 3261 §25.1).
+pub(super) fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&octet)
+}
+
+/// Whether every octet is one of `allowed`, unreserved, or part of a `%XX`.
+pub(super) fn is_escaped_text(text: &str, allowed: &[u8]) -> bool {
+    let octets = text.as_bytes();
+    let mut at = 0;
+    while at < octets.len() {
+        if octets[at] == b'%' {
+            let digits = octets.get(at + 1..at + 3);
+            if !digits.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) {
+                return false;
+            }
+            at += 3;
+        } else if is_unreserved(octets[at]) || allowed.contains(&octets[at]) {
+            at += 1;
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// Resolves every `%XX`, once. The result need not be UTF-8 nor free of NUL.
+pub(super) fn unescape(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let octets = text.as_bytes();
+    let mut plain = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while at < octets.len() {
+        let pair = octets
+            .get(at + 1..at + 3)
+            .filter(|_| octets[at] == b'%')
+            .and_then(|two| Some(hex_digit(two[0])? << 4 | hex_digit(two[1])?));
+        plain.push(pair.unwrap_or(octets[at]));
+        at += if pair.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(plain)
+}
+
+fn hex_digit(octet: u8) -> Option<u8> {
+    (octet as char).to_digit(16).map(|digit| digit as u8)
+}
+
+/// Octets that fold or separate: SP, HTAB and the line ends of a folded line.
+pub(super) fn is_lws(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+/// Position of the first `separator` outside of quoted strings and angle brackets.
+pub(super) fn find_outside(text: &str, separator: u8) -> Option<usize> {
+    let octets = text.as_bytes();
+    let (mut quoted, mut angled) = (false, false);
+    let mut at = 0;
+    while at < octets.len() {
+        match octets[at] {
+            b'\\' if quoted => at += 1,
+            b'"' if !angled => quoted = !quoted,
+            b'<' if !quoted => angled = true,
+            b'>' if !quoted => angled = false,
+            octet if octet == separator && !quoted && !angled => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The pieces of `text` between `separator`s, trimmed; quotes and angle brackets are respected.
+pub(super) struct Split<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+}
+
+pub(super) fn split(text: &str, separator: u8) -> Split<'_> {
+    Split {
+        rest: Some(text),
+        separator,
+    }
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest.take()?;
+        let piece = match find_outside(rest, self.separator) {
+            Some(at) => {
+                self.rest = Some(&rest[at + 1..]);
+                &rest[..at]
+            }
+            None => rest,
+        };
+        Some(trim(piece))
+    }
+}
+
+/// Length of the quoted string `text` begins with, both quotes included.
+pub(super) fn quoted_length(text: &str) -> Result<usize, SyntaxError> {
+    let octets = text.as_bytes();
+    let mut at = 1;
+    while at < octets.len() {
+        match octets[at] {
+            b'\\' => at += 2,
+            b'"' => return Ok(at + 1),
+            _ => at += 1,
+        }
+    }
+    Err(SyntaxError::QuotedString)
+}
+
+/// The text a quoted string stands for; anything else as it is.
+pub(super) fn unquote(text: &str) -> Cow<'_, str> {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    match inner {
+        None => Cow::Borrowed(text),
+        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+        Some(inner) => {
+            let mut plain = String::with_capacity(inner.len());
+            let mut characters = inner.chars();
+            while let Some(character) = characters.next() {
+                plain.extend(match character {
+                    '\\' => characters.next(),
+                    other => Some(other),
+                });
+            }
+            Cow::Owned(plain)
+        }
+    }
+}
+
+/// `text` as a quoted string.
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        // a line end inside quotes would end the header
+        quoted.push(if matches!(character, '\r' | '\n') {
+            ' '
+        } else {
+            character
+        });
+    }
+    quoted.push('"');
+    quoted
+}
