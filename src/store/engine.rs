@@ -1,0 +1,57 @@
+use super::{Batch, StoreError, Table};
+use bytes::Bytes;
+
+/// What a commit promises once it returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// The operating system has it: it survives the process, not the power.
+    Relaxed,
+    /// The disk has it, and everything committed before it.
+    Durable,
+}
+
+/// A piece of a keyspace: keys in `from..until`, in byte order, at most `limit` of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan<'a> {
+    /// The keyspace.
+    pub table: Table,
+    /// First key wanted.
+    pub from: &'a [u8],
+    /// First key not wanted any more.
+    pub until: &'a [u8],
+    /// Most entries returned.
+    pub limit: usize,
+    /// From the last key to the first.
+    pub reverse: bool,
+}
+
+/// A consistent picture of all keyspaces.
+pub trait Readable {
+    /// The value of `key`.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Keys and values of a range.
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
+
+    /// The keys alone: large values are not read.
+    fn keys(&self, scan: Scan<'_>) -> Result<Vec<Bytes>, StoreError>;
+}
+
+/// A storage engine. One thread commits; any thread reads.
+///
+/// `tests/store_contract.rs` says what each engine must hold.
+pub trait Engine: Send + Sync + 'static {
+    /// A picture of everything committed so far; commits from now on do not change it.
+    fn view(&self) -> Box<dyn Readable + '_>;
+
+    /// Makes `batch` visible, and durable with one sync if asked. An empty durable batch syncs
+    /// what was committed before.
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
+
+    /// Gives the space of deleted entries of `table` back to the file system. May take seconds;
+    /// commits and reads go on meanwhile.
+    fn reclaim(&self, table: Table) -> Result<(), StoreError>;
+
+    /// Octets on disk (or in memory, for an engine that lives there).
+    fn space(&self) -> u64;
+}

@@ -1,0 +1,226 @@
+use super::{
+    Config, Durability, Engine, Fatal, StoreError, Table, Txn, View,
+    metrics::Metrics,
+    reader::{self, Query},
+    writer::{Answer, Credit, Job, Order, Work, Writer},
+};
+use crossbeam::channel::{Sender, TrySendError, bounded};
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// The way to the store's threads, from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    orders: Sender<Order>,
+    queries: Sender<Query>,
+    credits: Arc<Semaphore>,
+    max_inflight: u32,
+    engine: Arc<dyn Engine>,
+    metrics: Metrics,
+}
+
+/// The store's threads. [`Threads::stop`] ends them in order.
+pub struct Threads {
+    orders: Sender<Order>,
+    queries: Sender<Query>,
+    writer: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// Credit taken for a transaction that does not say how large it is.
+const SMALL: usize = 1024;
+
+impl Handle {
+    /// Starts the threads over `engine`. `fatal` is told of a failed commit.
+    pub fn start(
+        engine: Arc<dyn Engine>,
+        config: &Config,
+        fatal: Fatal,
+    ) -> Result<(Self, Threads), StoreError> {
+        let metrics = Metrics::register();
+        let (orders, order_source) = bounded(config.queue);
+        let (queries, query_source) = bounded(config.queue);
+        let writer = Writer::new(engine.clone(), order_source, config, fatal, metrics.clone());
+        let writer = spawn("store-writer", move || writer.run())?;
+        let mut readers = Vec::with_capacity(config.readers);
+        for _ in 0..config.readers {
+            let (engine, source) = (engine.clone(), query_source.clone());
+            let metrics = metrics.clone();
+            readers.push(spawn("store-reader", move || {
+                reader::run(engine, source, metrics);
+            })?);
+        }
+        let max_inflight = u32::try_from(config.max_inflight.as_u64()).unwrap_or(u32::MAX >> 3);
+        let handle = Self {
+            orders: orders.clone(),
+            queries: queries.clone(),
+            credits: Arc::new(Semaphore::new(max_inflight as usize)),
+            max_inflight,
+            engine,
+            metrics,
+        };
+        let threads = Threads {
+            orders,
+            queries,
+            writer,
+            readers,
+        };
+        Ok((handle, threads))
+    }
+
+    /// Runs `work` as one transaction; answers when it is on disk.
+    ///
+    /// If `work` returns an error its writes are dropped and the error comes back.
+    /// Errors: `Busy` if the queue is full, `Closed` after shutdown, `Poisoned` after a failed
+    /// flush.
+    pub async fn write<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.submit(SMALL, Durability::Durable, work).await
+    }
+
+    /// As `write`, for a transaction that carries `octets` of payload.
+    pub async fn write_large<R: Send + 'static>(
+        &self,
+        octets: usize,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.submit(octets, Durability::Durable, work).await
+    }
+
+    /// As `write_large`, without a sync of its own: for pieces of what is not complete yet.
+    pub async fn write_relaxed<R: Send + 'static>(
+        &self,
+        octets: usize,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.submit(octets, Durability::Relaxed, work).await
+    }
+
+    /// Runs `work` over a picture of what is committed now.
+    ///
+    /// Errors: `Busy` if the queue is full, `Closed` after shutdown.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&View<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let query = Query::Run(Box::new(move |view| {
+            // a caller that went away wants no answer
+            let _ = answer.send(work(view));
+        }));
+        self.metrics.queued.increment(1);
+        self.queries.try_send(query).map_err(|error| {
+            self.metrics.queued.decrement(1);
+            self.refused(full_or_closed(&error))
+        })?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Runs `work` on the calling thread, which it may block: for start-up and tools.
+    pub fn read_here<R>(
+        &self,
+        work: impl FnOnce(&View<'_>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        work(&View(self.engine.view()))
+    }
+
+    /// Gives the space of deleted entries of `table` back to the file system, on a thread of its
+    /// own.
+    pub async fn reclaim(&self, table: Table) -> Result<(), StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let engine = self.engine.clone();
+        spawn("store-reclaim", move || {
+            // a caller that went away wants no answer
+            let _ = answer.send(engine.reclaim(table));
+        })?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Octets the store takes on disk.
+    pub fn space(&self) -> u64 {
+        self.engine.space()
+    }
+
+    async fn submit<R: Send + 'static>(
+        &self,
+        octets: usize,
+        durability: Durability,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let credit = self.credit(octets).await?;
+        let (answer, outcome) = oneshot::channel();
+        let work: Work = Box::new(move |txn| {
+            let result = work(txn).and_then(|value| txn.check().map(|()| value));
+            let is_kept = result.is_ok();
+            let answer: Answer = Box::new(move |committed| {
+                // a caller that went away wants no answer
+                let _ = answer.send(result.and_then(|value| committed.map(|()| value)));
+            });
+            (is_kept, answer)
+        });
+        let job = Job {
+            work,
+            durability,
+            credit,
+        };
+        let sent = self.orders.try_send(Order::Run(job));
+        sent.map_err(|error| self.refused(full_or_closed(&error)))?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Waits until the writer has room for `octets`.
+    async fn credit(&self, octets: usize) -> Result<Credit, StoreError> {
+        let wanted = u32::try_from(octets).unwrap_or(u32::MAX);
+        let wanted = wanted.clamp(1, self.max_inflight);
+        let permit = self.credits.clone().acquire_many_owned(wanted).await;
+        let permit = permit.map_err(|_| StoreError::Closed)?;
+        self.metrics.inflight.increment(f64::from(wanted));
+        self.metrics.queued.increment(1);
+        let metrics = self.metrics.clone();
+        Ok(Credit { permit, metrics })
+    }
+
+    fn refused(&self, error: StoreError) -> StoreError {
+        self.metrics.refused(&error);
+        error
+    }
+}
+
+impl Threads {
+    /// Commits what is queued, then ends the threads. Blocks until they are gone.
+    pub fn stop(self) {
+        // a thread that is gone already needs no order
+        let _ = self.orders.send(Order::Stop);
+        for _ in &self.readers {
+            let _ = self.queries.send(Query::Stop);
+        }
+        for thread in self.readers.into_iter().chain([self.writer]) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+}
+
+fn full_or_closed<T>(error: &TrySendError<T>) -> StoreError {
+    match error {
+        TrySendError::Full(_) => StoreError::Busy,
+        TrySendError::Disconnected(_) => StoreError::Closed,
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(|source| StoreError::Io {
+        what: format!("thread {name}"),
+        source,
+    })
+}

@@ -1,0 +1,77 @@
+/// A keyspace. Keys are big-endian where they hold numbers, so that byte order is the order wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// recipient, sequence → who, when, type, size, ids, expiry, priority, state.
+    Envelope,
+    /// content id, piece → octets (key-value separated).
+    Content,
+    /// time, kind, what → – (expiry, retention).
+    Due,
+    /// sender, recipient, message id → sequence (idempotent submit).
+    Submitted,
+    /// recipient → head, count and octets of what waits.
+    Mailbox,
+    /// message id, step → what happened to the message.
+    Trail,
+    /// content id → a content that is still being received.
+    Receiving,
+    /// content id → a content whose removal was decided and may not be finished.
+    Removing,
+    /// address → subscriber.
+    Subscriber,
+    /// address, contact → registration.
+    Binding,
+    /// Counters and the store's own bookkeeping.
+    Meta,
+}
+
+impl Table {
+    /// Every keyspace there is.
+    pub const ALL: [Self; 11] = [
+        Self::Envelope,
+        Self::Content,
+        Self::Due,
+        Self::Submitted,
+        Self::Mailbox,
+        Self::Trail,
+        Self::Receiving,
+        Self::Removing,
+        Self::Subscriber,
+        Self::Binding,
+        Self::Meta,
+    ];
+
+    /// The name on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Envelope => "envelope",
+            Self::Content => "content",
+            Self::Due => "due",
+            Self::Submitted => "submitted",
+            Self::Mailbox => "mailbox",
+            Self::Trail => "trail",
+            Self::Receiving => "receiving",
+            Self::Removing => "removing",
+            Self::Subscriber => "subscriber",
+            Self::Binding => "binding",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// Position in [`Table::ALL`].
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_is_the_position_in_the_list_of_all() {
+        for (position, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(table.index(), position, "{}", table.name());
+        }
+    }
+}
