@@ -1,1 +1,37 @@
 //! MSRP: frames, paths, sessions, and the actors that run them (RFC 4975).
+//!
+//! `codec`, `head` and `encoding` are the wire (§5.1, §9); `uri` and `path` the addresses (§6);
+//! `chunker` and `assembly` take a message apart and put it together again (§5.1, §7.3.1);
+//! `report`, `session` and `hop` know what neighbours owe each other (§5.3, §5.4, §7).
+//! All of them are functions of their arguments. Sockets and timers are met in `actor`: one
+//! actor per connection, which owns the stream and the sessions on it, and a relay that joins
+//! two sessions.
+
+pub mod assembly;
+pub mod byte_range;
+pub mod chunker;
+pub mod codec;
+pub mod encoding;
+pub mod head;
+pub mod hop;
+pub mod metrics;
+pub mod path;
+pub mod report;
+pub mod session;
+pub mod uri;
+
+mod config;
+mod error;
+
+pub use assembly::{Assembly, AssemblyError, Buffer, Progress};
+pub use byte_range::ByteRange;
+pub use chunker::{Chunk, Outgoing, OutgoingHead};
+pub use codec::{Continuation, Decoder, Frame};
+pub use config::Config;
+pub use encoding::encode;
+pub use error::{BadRequest, DecodeError, HeaderError};
+pub use head::{Head, HeadBuilder, Kind, Method};
+pub use path::Path;
+pub use report::{FailureReport, Status};
+pub use session::{ChunkToken, OutgoingId};
+pub use uri::Uri;

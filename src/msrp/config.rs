@@ -1,0 +1,66 @@
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, time::Duration};
+
+/// What an operator may set for the MSRP room: the `[msrp]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where peers connect. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host (and port, where it differs) that our URIs name; the listening address if not set.
+    pub advertise: Option<String>,
+    /// Longest start line and header fields accepted.
+    pub max_head: ByteSize,
+    /// Most octets one SEND of ours carries; longer ones are cut.
+    pub max_chunk: ByteSize,
+    /// Most one read takes from a socket.
+    pub read_size: ByteSize,
+    /// Queued output of a stream above which its feeders are paused.
+    pub high_mark: ByteSize,
+    /// Queued output below which they go on.
+    pub low_mark: ByteSize,
+    /// Queued output at which a stream is given up.
+    pub hard_limit: ByteSize,
+    /// How long a SEND may wait for its response (RFC 4975 §7.1.1).
+    #[serde(with = "humantime_serde")]
+    pub response_timeout: Duration,
+    /// How long a stream may be without a session, or a session without a stream, at its start.
+    #[serde(with = "humantime_serde")]
+    pub bind_timeout: Duration,
+    /// How long a connection may take to be made.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long a stream stays open after its last session left.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    /// How long a peer may take nothing of what is queued for it before it counts as dead.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
+    /// Most streams of one shard; further ones are closed at once.
+    pub max_connections: usize,
+    /// Most SENDs of one session that may wait for our answer before its stream is paused.
+    pub max_unanswered: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 2855).into(),
+            advertise: None,
+            max_head: ByteSize::kib(8),
+            max_chunk: ByteSize::kib(64),
+            read_size: ByteSize::kib(64),
+            high_mark: ByteSize::kib(256),
+            low_mark: ByteSize::kib(64),
+            hard_limit: ByteSize::mib(4),
+            response_timeout: Duration::from_secs(30),
+            bind_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            linger: Duration::from_secs(2),
+            stall_timeout: Duration::from_secs(30),
+            max_connections: 50_000,
+            max_unanswered: 256,
+        }
+    }
+}
