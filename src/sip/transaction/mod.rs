@@ -5,14 +5,25 @@
 //! timers and gives [`Effect`]s.
 mod client_invite;
 mod client_other;
+mod clients;
+mod derived;
+mod effect;
+mod key;
+mod layer;
 mod peer;
 mod server_invite;
 mod server_other;
+mod servers;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use client_invite::ClientInvite;
 pub use client_other::ClientOther;
+pub use clients::Unsent;
+pub use effect::{Dropped, Effect, RequestId, ServerKey};
+pub use layer::Layer;
 pub use peer::{ConnectionId, Peer, Transport};
 pub use server_invite::ServerInvite;
 pub use server_other::ServerOther;
