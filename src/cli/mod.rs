@@ -6,6 +6,7 @@
 pub mod child;
 mod config;
 mod demo;
+mod desk;
 mod person;
 
 use clap::{Parser, Subcommand};

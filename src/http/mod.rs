@@ -11,6 +11,7 @@ mod health;
 mod readiness;
 mod server;
 mod token;
+pub mod view;
 
 pub use config::Config;
 pub use readiness::{Readiness, State};
