@@ -1,3 +1,6 @@
-//! The load generator.
+//! `loadgen`: drives many concurrent clients against a Restante server and keeps a ledger.
+mod content;
+mod figures;
+mod ledger;
 
 fn main() {}
