@@ -116,7 +116,15 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms of the library which the load generator is built on.
-const LOADGEN_MAY_USE: &[&str] = &["client", "identity", "clock", "net", "content", "profile"];
+const LOADGEN_MAY_USE: &[&str] = &[
+    "client",
+    "identity",
+    "clock",
+    "net",
+    "content",
+    "profile",
+    "telemetry",
+];
 
 #[test]
 fn rooms_import_downwards_only() {

@@ -1,6 +1,13 @@
-//! `loadgen`: drives many concurrent clients against a Restante server and keeps a ledger.
-mod content;
-mod figures;
+//! The load generator.
+#![allow(dead_code, reason = "the scenarios are to come")]
+mod args;
+mod latency;
 mod ledger;
+mod limits;
+mod octets;
+mod plan;
+mod progress;
+mod report;
+mod server;
 
 fn main() {}
