@@ -4,9 +4,9 @@
 //! environment overrides the file. A wrong key or value is refused by its full name.
 mod overrides;
 
-use crate::{http, telemetry};
+use crate::{http, msrp, store, telemetry};
 use serde::{Deserialize, Serialize};
-use std::{io, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+use std::{io, path::Path, path::PathBuf, time::Duration};
 
 /// Everything an operator may set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -14,6 +14,10 @@ use std::{io, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 pub struct Config {
     /// The process as a whole.
     pub server: Server,
+    /// MSRP: listener, sessions, streams.
+    pub msrp: msrp::Config,
+    /// The store: its threads, its memory.
+    pub store: store::Config,
     /// The HTTP port: health, metrics, admin API.
     pub http: http::Config,
     /// The log.
@@ -39,6 +43,18 @@ impl Default for Server {
             data: PathBuf::from("restante-data"),
             shards: 0,
             grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Server {
+    /// Two hex digits of an MSRP session id name the shard.
+    const MAX_SHARDS: usize = 256;
+
+    fn check(&self) -> Result<(), Wrong> {
+        match self.shards <= Self::MAX_SHARDS {
+            true => Ok(()),
+            false => Err(("server.shards", "at most 256")),
         }
     }
 }
@@ -76,6 +92,9 @@ pub enum ConfigError {
         got: String,
     },
 }
+
+/// What a room's own check says of a value: its key, and what it must be.
+type Wrong = (&'static str, &'static str);
 
 impl Config {
     /// Reads `file` (if any), then lets the environment override it, and checks the whole.
@@ -123,21 +142,24 @@ impl Config {
             key: "log.filter".into(),
             reason: error.to_string(),
         })?;
-        if self.server.shards > 256 {
-            return Err(ConfigError::OutOfRange {
-                key: "server.shards",
-                expected: "at most 256 (two hex digits of a session id name the shard)",
-                got: self.server.shards.to_string(),
-            });
+        let checks = [self.server.check(), self.store.check()];
+        match checks.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            Some((key, expected)) => Err(ConfigError::OutOfRange {
+                key,
+                expected,
+                got: self.value_of(key),
+            }),
         }
-        Ok(())
     }
 
-    /// Moves every listener to a free port of the loopback interface, for tests and the demo.
-    #[must_use]
-    pub fn on_free_ports(mut self) -> Self {
-        self.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        self
+    /// The value of `section.key`, as it would be written.
+    fn value_of(&self, key: &str) -> String {
+        let table = toml::Table::try_from(self).unwrap_or_default();
+        let value = key
+            .split_once('.')
+            .and_then(|(section, key)| table.get(section)?.get(key));
+        value.map_or_else(|| "nothing".into(), ToString::to_string)
     }
 }
 
@@ -213,7 +235,9 @@ mod tests {
     #[test]
     fn value_out_of_range_is_refused_by_its_full_name() {
         let error = parse("[server]\nshards = 1000", &[]).unwrap_err();
-        assert!(error.starts_with("`server.shards` must be"), "{error}");
+        assert_eq!(error, "`server.shards` must be at most 256, got 1000");
+        let error = parse("[store]\nreaders = 0", &[]).unwrap_err();
+        assert_eq!(error, "`store.readers` must be at least 1, got 0");
     }
 
     #[test]

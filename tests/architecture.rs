@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("syntax", &[]),
     ("clock", &[]),
-    ("profile", &[]),
+    ("profile", &["syntax"]),
     ("identity", &["syntax"]),
     ("sdp", &["syntax"]),
     ("content", &["syntax", "identity", "profile"]),
