@@ -1,6 +1,7 @@
 //! The load generator.
 #![allow(dead_code, reason = "the scenarios are to come")]
 mod args;
+mod book;
 mod latency;
 mod ledger;
 mod limits;
@@ -9,5 +10,6 @@ mod plan;
 mod progress;
 mod report;
 mod server;
+mod users;
 
 fn main() {}
