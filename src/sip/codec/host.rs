@@ -23,7 +23,11 @@ impl Host {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(SyntaxError::Host)?;
-            return inner.parse().map(Self::V6).map_err(|_| SyntaxError::Host);
+            // the grammar of RFC 3261 asks for `:::` before an IPv4 tail (RFC 5118 §4.10)
+            let address = inner
+                .parse()
+                .or_else(|_| inner.replacen(":::", "::", 1).parse());
+            return address.map(Self::V6).map_err(|_| SyntaxError::Host);
         }
         if text.as_bytes().last().is_some_and(u8::is_ascii_digit)
             && let Ok(address) = text.parse()

@@ -12,6 +12,8 @@ pub struct Capabilities<'a> {
     pub extensions: &'a [&'a str],
     /// Media types of bodies, `type/subtype` or `type/*`; empty means any.
     pub content_types: &'a [&'a str],
+    /// Media types it answers an INVITE with, of which Accept must allow one.
+    pub answer_types: &'a [&'a str],
 }
 
 /// Why a valid request is refused by an element that does not understand it.
@@ -32,6 +34,9 @@ pub enum Unsupported {
     /// The type of the body: 415.
     #[error("body of a type not understood")]
     ContentType,
+    /// No answer of a type that Accept allows: 406.
+    #[error("no answer in a type the sender accepts")]
+    Answer,
 }
 
 impl Unsupported {
@@ -43,6 +48,7 @@ impl Unsupported {
             Self::Scheme => 416,
             Self::Extensions(_) => 420,
             Self::ContentType => 415,
+            Self::Answer => 406,
         }
     }
 
@@ -54,6 +60,7 @@ impl Unsupported {
             Self::Scheme => "scheme",
             Self::Extensions(_) => "extension",
             Self::ContentType => "content_type",
+            Self::Answer => "accept",
         }
     }
 }
@@ -74,17 +81,40 @@ impl Capabilities<'_> {
             return Err(Unsupported::Scheme);
         }
         self.inspect_require(request)?;
+        self.inspect_body(request)?;
+        self.inspect_accept(request)
+    }
+
+    fn inspect_body(&self, request: &Message) -> Result<(), Unsupported> {
         if request.body().is_empty() || self.content_types.is_empty() {
             return Ok(());
         }
         let content_type = request.content_type().ok_or(Unsupported::ContentType)?;
-        let accepts = |accepted: &&str| match accepted.strip_suffix("/*") {
-            Some(main) => content_type.essence().split('/').next() == Some(main),
-            None => content_type.is(accepted),
-        };
-        match self.content_types.iter().any(|accepted| accepts(accepted)) {
+        match self
+            .content_types
+            .iter()
+            .any(|range| is_in_range(content_type.essence(), range))
+        {
             true => Ok(()),
             false => Err(Unsupported::ContentType),
+        }
+    }
+
+    // without Accept an INVITE is answered with SDP (RFC 3261 §20.1)
+    fn inspect_accept(&self, request: &Message) -> Result<(), Unsupported> {
+        if !request.is(&Method::Invite) || !request.has(Name::Accept) {
+            return Ok(());
+        }
+        let ranges = request.list(Name::Accept);
+        let accepted = |answer: &&str| {
+            let range = |text: &str| text.split(';').next().unwrap_or("").trim().to_lowercase();
+            ranges
+                .iter()
+                .any(|accept| is_in_range(answer, &range(accept)))
+        };
+        match self.answer_types.iter().any(accepted) {
+            true => Ok(()),
+            false => Err(Unsupported::Answer),
         }
     }
 
@@ -116,7 +146,7 @@ impl Capabilities<'_> {
             Unsupported::Method | Unsupported::MethodHere => {
                 response.header(Name::Allow, self.allow())
             }
-            Unsupported::Scheme => response,
+            Unsupported::Scheme | Unsupported::Answer => response,
             Unsupported::Extensions(unknown) => {
                 response.header(Name::Unsupported, unknown.join(", "))
             }
@@ -130,5 +160,14 @@ impl Capabilities<'_> {
     pub fn allow(&self) -> String {
         let names: Vec<_> = self.methods.iter().map(Method::as_str).collect();
         names.join(", ")
+    }
+}
+
+// `range` is `type/subtype`, `type/*` or `*/*` in lower case
+fn is_in_range(essence: &str, range: &str) -> bool {
+    match range.strip_suffix("/*") {
+        Some("*") => true,
+        Some(main) => essence.split('/').next() == Some(main),
+        None => essence.eq_ignore_ascii_case(range),
     }
 }
