@@ -1,1 +1,16 @@
-//! The client device: login, send, receive, retrieve.
+//! The client device: login, send, receive, retrieve. The command line, the load generator and
+//! the tests are built on it.
+mod config;
+mod error;
+mod inbox;
+mod outgoing;
+mod receiving;
+mod tap;
+mod wallet;
+
+pub use config::Config;
+pub use error::ClientError;
+pub use inbox::{Body, Channel, Received};
+pub use outgoing::{Content, Mode, Outcome, Outgoing, Progress, Receipt};
+pub use tap::{Sight, Tap, TapEvent, Way};
+pub use wallet::Wallet;

@@ -1,0 +1,85 @@
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// How the devices of one host behave.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address the host's sockets are bound to; the ports are free ones.
+    pub bind: IpAddr,
+    /// Lifetime a registration asks for.
+    #[serde(with = "humantime_serde")]
+    pub registration: Duration,
+    /// Lifetime a subscription asks for.
+    #[serde(with = "humantime_serde")]
+    pub subscription: Duration,
+    /// How long a called party may take to answer an INVITE.
+    #[serde(with = "humantime_serde")]
+    pub answer_timeout: Duration,
+    /// How long a success report may stay away after the last chunk was answered.
+    #[serde(with = "humantime_serde")]
+    pub report_timeout: Duration,
+    /// How long a called party may send nothing at all.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// Octets of one SEND.
+    pub chunk: ByteSize,
+    /// How many SENDs may wait for their responses.
+    pub window: usize,
+    /// Whole MESSAGE requests up to this size go by SIP; larger ones by MSRP (RFC 3428 §8).
+    pub pager_limit: ByteSize,
+    /// Largest message taken, as `a=max-size` says.
+    pub max_size: ByteSize,
+    /// Bodies up to this size stay in memory; larger ones go to a file in `spool`.
+    pub in_memory: ByteSize,
+    /// Directory of large received bodies.
+    pub spool: PathBuf,
+    /// Whether a spooled body is forced to the disk before its receipt is confirmed.
+    pub sync: bool,
+    /// Received messages the application has not taken yet, per device; more are refused.
+    pub inbox: usize,
+    /// Message identifiers remembered per device to recognise duplicates.
+    pub remembered: usize,
+    /// Whether `delivered` is told to senders who asked for it.
+    pub notify_delivery: bool,
+    /// How often a send is tried before it counts as failed.
+    pub attempts: u32,
+    /// Pause before the second attempt; doubled for each further one.
+    #[serde(with = "humantime_serde")]
+    pub retry_pause: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::from([127, 0, 0, 1]),
+            registration: Duration::from_secs(3600),
+            subscription: Duration::from_secs(3600),
+            answer_timeout: Duration::from_secs(60),
+            report_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            chunk: ByteSize::kib(64),
+            window: 8,
+            pager_limit: ByteSize::b(1300),
+            max_size: ByteSize::gib(1),
+            in_memory: ByteSize::kib(256),
+            spool: std::env::temp_dir(),
+            sync: true,
+            inbox: 1024,
+            remembered: 1024,
+            notify_delivery: true,
+            attempts: 3,
+            retry_pause: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Config {
+    /// Octets of one SEND; never zero.
+    pub(super) fn chunk_octets(&self) -> usize {
+        usize::try_from(self.chunk.as_u64())
+            .unwrap_or(64 * 1024)
+            .max(1)
+    }
+}

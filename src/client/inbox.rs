@@ -1,0 +1,116 @@
+//! What a device has received.
+use crate::{
+    clock::Timestamp,
+    content::{cpim::Dispositions, imdn::Imdn},
+    identity::Address,
+    profile::mime,
+};
+use bytes::Bytes;
+use std::{
+    collections::{HashSet, VecDeque},
+    path::PathBuf,
+};
+
+/// How a message travelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// In one SIP MESSAGE.
+    Pager,
+    /// In MSRP chunks.
+    Msrp,
+}
+
+/// Where the octets of a received message are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// In memory.
+    Bytes(Bytes),
+    /// In a file of the spool directory; it belongs to whoever took the message.
+    File(PathBuf),
+}
+
+/// A received message, its CPIM wrapper taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Who sent it, if that is told.
+    pub from: Option<Address>,
+    /// The sender's identifier of the message; the Call-ID where there is none.
+    pub message_id: String,
+    /// When it was sent.
+    pub date: Option<Timestamp>,
+    /// Its MIME type.
+    pub content_type: String,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its octets, counted.
+    pub size: u64,
+    /// SHA-256 of its octets.
+    pub sha256: [u8; 32],
+    /// Its octets.
+    pub body: Body,
+    /// How it travelled.
+    pub channel: Channel,
+    /// What its sender wants to be told.
+    pub dispositions: Dispositions,
+}
+
+impl Received {
+    /// The disposition notification this message is, if it is one.
+    pub fn notification(&self) -> Option<Imdn> {
+        match &self.body {
+            Body::Bytes(octets) if mime::is(&self.content_type, mime::IMDN) => {
+                Imdn::parse(octets).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Identifiers of messages that came in before; the oldest are forgotten.
+#[derive(Debug)]
+pub(super) struct Seen {
+    capacity: usize,
+    order: VecDeque<String>,
+    ids: HashSet<String>,
+}
+
+impl Seen {
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            order: VecDeque::new(),
+            ids: HashSet::new(),
+        }
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Notes an identifier; `false` if it was there.
+    pub fn note(&mut self, id: &str) -> bool {
+        if !self.ids.insert(id.to_owned()) {
+            return false;
+        }
+        self.order.push_back(id.to_owned());
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifier_is_new_once_until_it_is_forgotten() {
+        let mut seen = Seen::new(2);
+        assert!(seen.note("a") && !seen.note("a") && seen.note("b"));
+        assert!(seen.note("c"), "pushes out the oldest");
+        assert!(!seen.contains("a") && seen.contains("b") && seen.contains("c"));
+    }
+}
