@@ -54,13 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ASSEMBLY: &[&str] = &["cli", "config", "telemetry", "app", "main", "lib"];
 
 /// Imports a room may make from its actor files only.
-const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("sip", &["net"]),
-    ("msrp", &["net"]),
-    ("sip_core", &["net"]),
-    ("deferred", &["net"]),
-    ("participating", &["net"]),
-];
+const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[("sip", &["net"]), ("msrp", &["net"])];
 
 /// Rooms that are plumbing as a whole: I/O, time and threads are their trade.
 const PLUMBING: &[&str] = &[
