@@ -8,6 +8,7 @@
 //! | `/api/v1/…` | the admin API; wants the bearer token of `DATA/admin.token` |
 mod config;
 mod health;
+mod metrics;
 mod readiness;
 mod server;
 mod token;

@@ -1,4 +1,4 @@
-use super::{AdminToken, Config, Readiness, health};
+use super::{AdminToken, Config, Readiness, health, metrics::Metrics, view::RefusalView};
 use actix_web::{
     App, Error, HttpResponse, HttpServer,
     body::{BoxBody, MessageBody},
@@ -41,8 +41,11 @@ pub fn start(config: &Config, ports: Ports) -> io::Result<Server> {
         io::Error::new(error.kind(), advice)
     })?;
     let address = listener.local_addr()?;
+    let metrics = Metrics::register();
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(count))
+            .app_data(web::Data::new(metrics.clone()))
             .app_data(web::Data::new(ports.clone()))
             .app_data(web::Data::new(ports.readiness.clone()))
             .app_data(web::JsonConfig::default().limit(DOCUMENT_LIMIT))
@@ -72,31 +75,42 @@ impl Server {
     }
 }
 
+/// Counts what is answered.
+async fn count(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let metrics = request.app_data::<web::Data<Metrics>>().cloned();
+    let outcome = next.call(request).await;
+    if let Some(metrics) = metrics {
+        metrics.answered(match &outcome {
+            Ok(answer) => answer.status().as_u16(),
+            Err(error) => error.as_response_error().status_code().as_u16(),
+        });
+    }
+    outcome
+}
+
 /// Lets only those pass who know the token.
 async fn admit(
+    ports: web::Data<Ports>,
+    metrics: web::Data<Metrics>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let field = request.headers().get(header::AUTHORIZATION);
-    let admitted = match (
-        field.map(|value| value.to_str()),
-        request.app_data::<web::Data<Ports>>(),
-    ) {
-        (Some(Ok(field)), Some(ports)) => ports.token.admits(field),
-        _ => false,
-    };
-    if admitted {
-        return next
-            .call(request)
-            .await
-            .map(ServiceResponse::map_into_boxed_body);
+    let field = field.and_then(|value| value.to_str().ok());
+    if field.is_some_and(|field| ports.token.admits(field)) {
+        let answer = next.call(request).await?;
+        return Ok(answer.map_into_boxed_body());
     }
+    metrics.strangers.increment(1);
     let refusal = HttpResponse::Unauthorized()
         .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
-        .json(serde_json::json!({
-            "error": "unauthorized",
-            "detail": "send `Authorization: Bearer` with the text of DATA/admin.token",
-        }));
+        .json(RefusalView {
+            error: "unauthorized".into(),
+            detail: "send `Authorization: Bearer` with the text of DATA/admin.token".into(),
+        });
     Ok(request.into_response(refusal))
 }
 
