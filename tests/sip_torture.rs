@@ -1,6 +1,7 @@
 //! Every message of RFC 4475, octet for octet as in the archive of the RFC, and every message of
 //! RFC 5118. The archive of the latter has bare line feeds and counts its bodies so; here the
 //! lines end as SIP lines do and Content-Length is right.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 use restante::sip::codec::{
     Capabilities, Contacts, Framed, Framer, Limits, Message, Method, Name, Uri, validate,
 };

@@ -12,6 +12,9 @@ struct Param {
     value: Option<Box<str>>,
 }
 
+/// More parameters than this in one place are no honest use.
+const MOST: usize = 64;
+
 impl Params {
     /// No parameters.
     pub const fn new() -> Self {
@@ -21,7 +24,7 @@ impl Params {
     /// Reads header parameters (generic-param, RFC 3261 §25.1).
     ///
     /// Shape: `;name=value;flag`, white space around `;` and `=` allowed; may be empty.
-    /// Errors: `Parameter` if one is empty or has characters it may not have.
+    /// Errors: `Parameter` if one is empty, has characters it may not have, or is the 65th.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         Self::read(text, |name, value| {
             lex::is_token(name.as_bytes()) && value.is_none_or(is_header_value)
@@ -31,11 +34,22 @@ impl Params {
     /// Reads URI parameters (uri-parameter, RFC 3261 §25.1): no white space, no quotes.
     pub(super) fn parse_in_uri(text: &str) -> Result<Self, SyntaxError> {
         const ALLOWED: &[u8] = b"[]/:&+$";
-        Self::read(text, |name, value| {
+        let params = Self::read(text, |name, value| {
             !name.is_empty()
                 && lex::is_escaped_text(name, ALLOWED)
                 && value.is_none_or(|value| lex::is_escaped_text(value, ALLOWED))
-        })
+        })?;
+        // no name may be there twice (RFC 3261 §19.1.1)
+        let is_repeated = |at: usize| {
+            let name = &params.0[at].name;
+            params.0[..at]
+                .iter()
+                .any(|earlier| earlier.name.eq_ignore_ascii_case(name))
+        };
+        match (1..params.len()).any(is_repeated) {
+            true => Err(SyntaxError::Parameter),
+            false => Ok(params),
+        }
     }
 
     fn read(
@@ -53,7 +67,7 @@ impl Params {
                 Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
                 None => (piece, None),
             };
-            if !is_valid(name, value) {
+            if params.len() == MOST || !is_valid(name, value) {
                 return Err(SyntaxError::Parameter);
             }
             params.push(Param {
