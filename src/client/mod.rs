@@ -5,6 +5,7 @@ mod error;
 mod inbox;
 mod outgoing;
 mod receiving;
+mod request;
 mod tap;
 mod wallet;
 

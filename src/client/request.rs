@@ -1,0 +1,266 @@
+//! The requests a device makes, as far as they do not depend on sockets.
+use super::outgoing::Outgoing;
+use crate::{
+    clock::Timestamp,
+    content::{
+        cpim::{Cpim, CpimBuilder, CpimHead},
+        imdn::{Disposition, Imdn},
+    },
+    identity::Address,
+    profile::{event, feature, mime, service},
+    sip::codec::{Builder, Method, Name},
+};
+use bytes::Bytes;
+
+/// What a device understands, for `Allow`.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, NOTIFY";
+const AGENT: &str = concat!("restante-client/", env!("CARGO_PKG_VERSION"));
+
+/// The identifiers of one request outside a dialog.
+#[derive(Clone, Debug)]
+pub(super) struct Ids {
+    pub call_id: String,
+    pub tag: String,
+    pub number: u32,
+}
+
+/// A request outside a dialog from `from` to `to`.
+pub(super) fn request(method: Method, uri: &str, from: &Address, to: &str, ids: &Ids) -> Builder {
+    let number = format!("{} {}", ids.number, method.as_str());
+    Builder::request(method, uri)
+        .header(Name::MaxForwards, "70")
+        .header(Name::From, format!("<{from}>;tag={}", ids.tag))
+        .header(Name::To, format!("<{to}>"))
+        .header(Name::CallId, &ids.call_id)
+        .header(Name::CSeq, number)
+        .header(Name::UserAgent, AGENT)
+}
+
+/// REGISTER with one contact; a lifetime of 0 removes it.
+pub(super) fn register(
+    address: &Address,
+    domain: &str,
+    contact: &str,
+    seconds: u64,
+    ids: &Ids,
+) -> Builder {
+    let uri = format!("sip:{domain}");
+    request(Method::Register, &uri, address, address.as_str(), ids)
+        .header(Name::Contact, format!("{contact};{}", features()))
+        .header(Name::Expires, seconds.to_string())
+        .header(Name::Allow, ALLOW)
+        .header(Name::Supported, "path")
+}
+
+/// SUBSCRIBE to something about the own mailbox; a lifetime of 0 fetches once.
+pub(super) fn subscribe(
+    address: &Address,
+    contact: &str,
+    package: &str,
+    seconds: u64,
+    ids: &Ids,
+) -> Builder {
+    let accept = match package {
+        event::MESSAGE_SUMMARY => mime::MESSAGE_SUMMARY,
+        _ => mime::DEFERRED_LIST,
+    };
+    request(
+        Method::Subscribe,
+        address.as_str(),
+        address,
+        address.as_str(),
+        ids,
+    )
+    .header(Name::Contact, contact)
+    .header(Name::Event, package)
+    .header(Name::Accept, accept)
+    .header(Name::Expires, seconds.to_string())
+}
+
+/// MESSAGE with a body of a type.
+pub(super) fn message(
+    uri: &str,
+    from: &Address,
+    to: &Address,
+    ids: &Ids,
+    kind: &str,
+    body: Bytes,
+) -> Builder {
+    let wanted = feature::reference(feature::ICSI_REF, &[service::CPM_PAGER]);
+    request(Method::Message, uri, from, to.as_str(), ids)
+        .header(Name::AcceptContact, format!("*;{wanted}"))
+        .header(Name::PPreferredService, service::CPM_PAGER)
+        .body(kind, body)
+}
+
+/// What an INVITE for a channel says besides the dialog and the offer.
+pub(super) fn channel_headers(outgoing: &Outgoing, conversation: &str) -> Vec<(Name, String)> {
+    let wanted = feature::reference(feature::ICSI_REF, &[service::CPM_LARGE]);
+    let mut headers = vec![
+        (Name::AcceptContact, format!("*;{wanted}")),
+        (Name::PPreferredService, service::CPM_LARGE.to_owned()),
+        (Name::ConversationId, conversation.to_owned()),
+        (Name::ContributionId, conversation.to_owned()),
+    ];
+    if let Some(subject) = &outgoing.subject {
+        headers.push((Name::Subject, subject.replace(['\r', '\n'], " ")));
+    }
+    headers
+}
+
+/// Seconds from `now` until `expires`, for a header; nothing if it never expires.
+pub(super) fn lifetime(expires: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    expires.map(|expires| expires.since(now).as_secs().to_string())
+}
+
+/// The wrapper of an outgoing message.
+pub(super) fn wrapper(
+    from: &Address,
+    outgoing: &Outgoing,
+    id: &str,
+    now: Timestamp,
+) -> CpimBuilder {
+    let date = outgoing.date.unwrap_or(now).to_rfc3339();
+    let mut wrapper = CpimBuilder::new()
+        .from(from.as_str())
+        .to(outgoing.to.as_str())
+        .date_time(&date)
+        .message_id(id)
+        .dispositions(outgoing.dispositions);
+    if let Some(subject) = &outgoing.subject {
+        wrapper = wrapper.subject(subject);
+    }
+    wrapper
+}
+
+/// The notification that a message was delivered, and whom it goes to; nothing if its sender did
+/// not ask for it, hides, or if it is a notification itself.
+///
+/// Source: RFC 5438 §7.2.1.
+pub(super) fn delivered(
+    head: &CpimHead,
+    recipient: &Address,
+    id: &str,
+) -> Option<(Address, Bytes)> {
+    if head.is_notification() || !head.dispositions().positive_delivery {
+        return None;
+    }
+    let sender = head
+        .imdn("IMDN-Record-Route")
+        .or_else(|| head.from())
+        .and_then(|text| Address::parse(&text).ok())
+        .filter(|sender| sender.domain() != Some("anonymous.invalid"))?;
+    let imdn = Imdn {
+        message_id: head.message_id()?.into_owned(),
+        date_time: head.date_time()?.into_owned(),
+        recipient: Some(recipient.to_string()),
+        original_recipient: head.imdn("Original-To").map(|uri| uri.into_owned()),
+        subject: None,
+        disposition: Disposition::Delivered,
+    };
+    let body = CpimBuilder::new()
+        .from(recipient.as_str())
+        .to(sender.as_str())
+        .message_id(id)
+        .mime("Content-Disposition", "notification")
+        .build(mime::IMDN, &imdn.to_bytes());
+    Some((sender, body))
+}
+
+/// Whether a text may be an MSRP Message-ID (RFC 4975 §9, `ident`).
+pub(super) fn is_ident(text: &str) -> bool {
+    let octet = |octet: u8| octet.is_ascii_alphanumeric() || b".-+%=".contains(&octet);
+    let starts = text
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric());
+    (4..=32).contains(&text.len()) && starts && text.bytes().all(octet)
+}
+
+/// The head of a CPIM message, if the body of this type is one.
+pub(super) fn unwrapped(content_type: &str, body: &Bytes) -> Option<Cpim> {
+    mime::is(content_type, mime::CPIM)
+        .then(|| Cpim::parse(body).ok())
+        .flatten()
+}
+
+/// The feature tags of a device that takes pager, large and deferred messages.
+fn features() -> String {
+    let services = [
+        service::CPM_PAGER,
+        service::CPM_LARGE,
+        service::CPM_DEFERRED,
+    ];
+    let references = feature::reference(feature::ICSI_REF, &services);
+    format!("{};{};{references}", feature::IM, feature::IM_LARGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::cpim::Dispositions;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    fn ids() -> Ids {
+        Ids {
+            call_id: "c1".into(),
+            tag: "t1".into(),
+            number: 7,
+        }
+    }
+
+    #[test]
+    fn registration_carries_contact_features_and_lifetime() {
+        let alice = address("sip:alice@example.com");
+        let contact = "<sip:alice-1@127.0.0.1:5070>";
+        let request = register(&alice, "example.com", contact, 3600, &ids()).build();
+        assert_eq!(request.uri_text(), "sip:example.com");
+        assert_eq!(request.expires(), Some(3600));
+        assert_eq!(request.cseq().unwrap().number, 7);
+        let contact = request.value(Name::Contact).unwrap().into_owned();
+        let (_, parameters) = contact.split_once('>').unwrap();
+        assert!(feature::has_service(parameters, service::CPM_DEFERRED));
+        assert!(feature::has_flag(parameters, feature::IM_LARGE));
+    }
+
+    #[test]
+    fn notification_answers_only_those_who_asked() {
+        let (alice, bob) = (address("sip:alice@h.example"), address("sip:bob@h.example"));
+        let mut outgoing = Outgoing::text(bob.clone(), "hello");
+        let build = |outgoing: &Outgoing| {
+            let wrapper = wrapper(&alice, outgoing, "m1", Timestamp::EPOCH);
+            Cpim::parse(&wrapper.build("text/plain", b"hello"))
+                .unwrap()
+                .head
+        };
+        assert!(delivered(&build(&outgoing), &bob, "n1").is_none());
+        outgoing.dispositions = Dispositions {
+            positive_delivery: true,
+            ..Dispositions::default()
+        };
+        let (to, body) = delivered(&build(&outgoing), &bob, "n1").unwrap();
+        assert_eq!(to, alice);
+        let told = Cpim::parse(&body).unwrap();
+        assert!(told.head.is_notification());
+        let imdn = Imdn::parse(&told.body).unwrap();
+        assert_eq!(
+            (imdn.message_id.as_str(), imdn.disposition),
+            ("m1", Disposition::Delivered)
+        );
+        assert!(
+            delivered(&told.head, &alice, "n2").is_none(),
+            "no notification of a notification"
+        );
+    }
+
+    #[test]
+    fn message_ids_of_msrp_are_identifiers() {
+        assert!(is_ident("a1b2") && is_ident("12345.x-+%="));
+        for wrong in ["abc", "-abcd", "a b c d", "sip:a@hhh", &"x".repeat(33)] {
+            assert!(!is_ident(wrong), "{wrong}");
+        }
+    }
+}
