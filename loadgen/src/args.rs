@@ -19,7 +19,7 @@ Examples, against a `restante serve` with its defaults on this machine:
     loadgen offline-send --users 100 --messages 5000 --ledger monday.json
     loadgen retrieve --ledger monday.json
 
-  Large messages of every size up to 5 MiB, from 8 clients
+  Messages of every size up to 5 MiB, from 8 clients
     loadgen send-and-retrieve --users 16 --messages 100 --size 1..5MiB
 
 The exit code is 0 only if no acknowledged message was lost, none came twice and none was changed.";
@@ -113,7 +113,8 @@ pub struct Load {
     /// Messages in all; senders take turns, receivers are drawn by the seed
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub messages: u64,
-    /// Size of a message, or a range of sizes equally often, such as 1KiB..64KiB
+    /// Size of a message, or a range of sizes such as 1KiB..64KiB (each order of magnitude equally
+    /// often)
     #[arg(long, value_name = "SIZE", default_value = "2KiB")]
     pub size: Sizes,
     /// How messages travel

@@ -4,6 +4,7 @@ use crate::{
     ledger::{Acknowledged, Delivery, Ledger, Seen},
     octets::Digest,
     plan::Planned,
+    scene::Scene,
 };
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,8 @@ pub struct Pages {
     pub deliver: Tally,
     /// What was refused, by reason.
     pub refusals: BTreeMap<String, u64>,
+    /// Why the run cannot go on.
+    pub broken: Option<String>,
     last_news: Instant,
 }
 
@@ -38,12 +41,19 @@ pub struct Pages {
 pub struct Tally {
     octets: u64,
     latency: Latency,
+    last: Option<Instant>,
 }
 
 impl Tally {
-    fn add(&mut self, octets: u64, took: Duration) {
+    fn add(&mut self, octets: u64, took: Duration, now: Instant) {
         self.octets += octets;
         self.latency.record(took);
+        self.last = Some(now);
+    }
+
+    /// When the last of them was.
+    pub fn last(&self) -> Option<Instant> {
+        self.last
     }
 
     /// How many there were.
@@ -62,6 +72,17 @@ impl Tally {
     }
 }
 
+impl Pages {
+    /// What `scene` counts.
+    pub fn tally(&self, scene: Scene) -> &Tally {
+        match scene {
+            Scene::LogIn => &self.login,
+            Scene::Send => &self.accept,
+            Scene::Retrieve => &self.deliver,
+        }
+    }
+}
+
 impl Book {
     /// Opens a book at `now`.
     pub fn open(ledger: Ledger, now: Instant) -> Self {
@@ -71,6 +92,7 @@ impl Book {
             accept: Tally::default(),
             deliver: Tally::default(),
             refusals: BTreeMap::new(),
+            broken: None,
             last_news: now,
         };
         Self {
@@ -85,8 +107,10 @@ impl Book {
     }
 
     /// A user logged in.
-    pub fn logged_in(&self, took: Duration) {
-        self.pages().login.add(0, took);
+    pub fn logged_in(&self, took: Duration, now: Instant) {
+        let mut pages = self.pages();
+        pages.login.add(0, took, now);
+        pages.last_news = now;
     }
 
     /// A message goes out.
@@ -99,7 +123,7 @@ impl Book {
         let mut pages = self.pages();
         let at = now.duration_since(self.begun);
         pages.ledger.acknowledged(message.number, how, at);
-        pages.accept.add(message.size, took);
+        pages.accept.add(message.size, took, now);
         pages.last_news = now;
     }
 
@@ -119,10 +143,17 @@ impl Book {
             .ledger
             .delivered(delivery, now.duration_since(self.begun));
         if let Seen::First(message) = seen {
-            pages.deliver.add(message.size, now.duration_since(login));
+            pages
+                .deliver
+                .add(message.size, now.duration_since(login), now);
             pages.last_news = now;
         }
         seen
+    }
+
+    /// The run cannot go on.
+    pub fn give_up(&self, why: String) {
+        self.pages().broken.get_or_insert(why);
     }
 
     /// How long nothing was acknowledged or delivered, at `now`.

@@ -18,7 +18,8 @@ const SIZES: u64 = 1 << 61;
 pub struct Sizes(RangeInclusive<u64>);
 
 impl Sizes {
-    /// Every size from `smallest` to `largest`, equally often; one size if they are the same.
+    /// Sizes from `smallest` to `largest`, every order of magnitude equally often; one size if
+    /// they are the same.
     pub fn between(smallest: u64, largest: u64) -> Self {
         Self(smallest..=largest.max(smallest))
     }
@@ -29,12 +30,19 @@ impl Sizes {
     }
 
     fn pick(&self, numbers: &mut Numbers) -> u64 {
-        let span = self.0.end() - self.0.start();
-        self.0.start() + numbers.below(span.saturating_add(1))
+        let (smallest, largest) = (*self.0.start(), *self.0.end());
+        if smallest == largest {
+            return smallest;
+        }
+        // real messages are mostly small and rarely huge: even in the logarithm
+        let share = numbers.below(1 << 53) as f64 / (1_u64 << 53) as f64;
+        let span = (largest as f64 + 1.0) / (smallest as f64).max(1.0);
+        let drawn = (smallest as f64).max(1.0) * span.powf(share);
+        (drawn as u64).clamp(smallest, largest)
     }
 }
 
-/// `2KiB`, or `1KiB..64KiB` for every size between.
+/// `2KiB`, or `1KiB..64KiB` for sizes between.
 impl FromStr for Sizes {
     type Err = String;
 
@@ -242,7 +250,11 @@ mod tests {
     fn drawn_sizes_keep_to_their_range() {
         let sizes: Vec<u64> = plan().all().map(|message| message.size).collect();
         assert!(sizes.iter().all(|size| (1..=2048).contains(size)));
-        assert!(sizes.iter().any(|size| *size < 512));
-        assert!(sizes.iter().any(|size| *size > 1536));
+        assert!(sizes.iter().any(|size| *size < 8));
+        let large = sizes.iter().filter(|size| **size >= 256).count();
+        assert!(
+            (15..45).contains(&large),
+            "{large} of 100 in the upper 3 of 11 octaves"
+        );
     }
 }

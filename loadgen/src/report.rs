@@ -105,6 +105,11 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.ledger.is_clean()
     }
+
+    /// Whether there was work and none of it succeeded.
+    pub fn did_nothing(&self) -> bool {
+        self.messages > 0 && self.ledger.acknowledged == 0
+    }
 }
 
 impl fmt::Display for Report {
