@@ -48,6 +48,11 @@ impl Default for Server {
 }
 
 impl Server {
+    /// Where the store is, below the data folder.
+    pub fn store_folder(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
     /// Two hex digits of an MSRP session id name the shard.
     const MAX_SHARDS: usize = 256;
 

@@ -80,13 +80,36 @@ impl Source {
         let (_, inside) = self.path.split_once("src/").unwrap_or_default();
         let is_root_of_folder = inside.ends_with("/mod.rs");
         let depth = inside.split('/').count() - usize::from(is_root_of_folder);
-        let chain = "super::".repeat(depth);
-        self.code
-            .match_indices(&chain)
-            .map(|(at, _)| &self.code[at + chain.len()..])
-            .filter(|rest| !rest.starts_with("super::"))
-            .collect()
+        let mut found = Vec::new();
+        let mut from = 0;
+        while let Some(at) = self.code[from..].find(SUPER).map(|at| from + at) {
+            let rest = self.code[at..].trim_start_matches(SUPER);
+            let end = self.code.len() - rest.len();
+            if (end - at) / SUPER.len() >= depth + inline_modules(&self.code[..at]) {
+                found.push(rest);
+            }
+            from = end;
+        }
+        found
     }
+}
+
+const SUPER: &str = "super::";
+
+/// How many `mod name {` are open at the end of `code`.
+fn inline_modules(code: &str) -> usize {
+    let mut open = Vec::new();
+    for (at, octet) in code.bytes().enumerate() {
+        match octet {
+            b'{' => {
+                let before = code[..at].trim_end().trim_end_matches(is_name).trim_end();
+                open.push(before.ends_with("mod"));
+            }
+            b'}' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
 }
 
 fn collect(folder: &Path, paths: &mut Vec<String>) {
