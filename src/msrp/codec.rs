@@ -1,5 +1,5 @@
 //! Octets to frames. No I/O, no time, no allocation per body octet.
-use super::{DecodeError, Head, Method};
+use super::{DecodeError, Head, Method, head::MAX_HEAD};
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use smallvec::SmallVec;
@@ -72,7 +72,7 @@ enum State {
 /// The lines of a head seen so far.
 #[derive(Debug, Default)]
 struct Lines {
-    ends: SmallVec<[u32; 12]>,
+    ends: SmallVec<[u16; 12]>,
     /// Octets already searched for a line break.
     searched: usize,
 }
@@ -97,7 +97,7 @@ impl Decoder {
     /// Makes a decoder that refuses heads longer than `max_head` octets.
     pub fn new(max_head: usize) -> Self {
         Self {
-            max_head: max_head.min(u32::MAX as usize / 2),
+            max_head: max_head.min(MAX_HEAD),
             mark: Finder::new(MARK),
             state: State::Head(Lines::default()),
         }
@@ -194,7 +194,7 @@ impl Lines {
             if end > limit {
                 return Err(DecodeError::HeadTooLong { limit });
             }
-            let start = self.ends.last().map_or(0, |end| *end as usize);
+            let start = self.ends.last().map_or(0, |end| usize::from(*end));
             self.searched = end;
             if end < start + 2 || buf[end - 2] != b'\r' {
                 return Err(self.broken_line());
@@ -209,7 +209,8 @@ impl Lines {
             if start > 0 && (line.is_empty() || line.starts_with(HYPHENS)) {
                 return Ok(Some((start, end)));
             }
-            self.ends.push(end as u32);
+            self.ends
+                .push(u16::try_from(end).expect("the limit is at most MAX_HEAD"));
         }
     }
 

@@ -72,15 +72,18 @@ impl Method {
     }
 }
 
+/// No head is longer than this, whatever the operator allows.
+pub const MAX_HEAD: usize = 65_535;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
-    start: u32,
-    end: u32,
+    start: u16,
+    end: u16,
 }
 
 impl Span {
     fn of(start: usize, end: usize) -> Self {
-        let octets = |at| u32::try_from(at).expect("a head is shorter than its limit");
+        let octets = |at| u16::try_from(at).expect("a head is shorter than MAX_HEAD");
         Self {
             start: octets(start),
             end: octets(end),
@@ -88,7 +91,7 @@ impl Span {
     }
 
     fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
+        self.start.into()..self.end.into()
     }
 }
 
@@ -100,12 +103,12 @@ struct Field {
 
 impl Head {
     /// Reads a head from `raw`, whose lines (start line first) end, CRLF included, at `ends`.
-    pub(super) fn index(raw: Bytes, ends: &[u32], has_body: bool) -> Result<Self, DecodeError> {
+    pub(super) fn index(raw: Bytes, ends: &[u16], has_body: bool) -> Result<Self, DecodeError> {
         let start_end = ends.first().ok_or(DecodeError::BadStartLine)?;
-        let (transaction_id, kind) = start_line(&raw, *start_end as usize - 2)?;
+        let (transaction_id, kind) = start_line(&raw, usize::from(*start_end) - 2)?;
         let mut fields = SmallVec::with_capacity(ends.len() - 1);
         for line in ends.windows(2) {
-            fields.push(field(&raw, line[0] as usize, line[1] as usize - 2)?);
+            fields.push(field(&raw, line[0].into(), usize::from(line[1]) - 2)?);
         }
         Ok(Self {
             raw,
@@ -161,7 +164,7 @@ impl Head {
                 .any(|hidden| name.eq_ignore_ascii_case(hidden.as_bytes()));
             (!hidden).then(|| {
                 self.raw
-                    .slice(field.name.start as usize..field.value.end as usize)
+                    .slice(field.name.range().start..field.value.range().end)
             })
         })
     }
@@ -291,7 +294,7 @@ impl Head {
     fn span(&self, name: &str) -> Option<Span> {
         let wanted = |field: &&Field| {
             let span = field.name;
-            (span.end - span.start) as usize == name.len()
+            span.range().len() == name.len()
                 && self.raw[span.range()].eq_ignore_ascii_case(name.as_bytes())
         };
         self.fields.iter().find(wanted).map(|field| field.value)
@@ -363,7 +366,10 @@ impl HeadBuilder {
     /// Closes the head. Errors: what a decoder would say of these octets.
     pub fn build(self, has_body: bool) -> Result<Head, DecodeError> {
         let raw = self.text.freeze();
-        let ends: SmallVec<[u32; 12]> = memchr::memchr_iter(b'\n', &raw)
+        if raw.len() > MAX_HEAD {
+            return Err(DecodeError::HeadTooLong { limit: MAX_HEAD });
+        }
+        let ends: SmallVec<[u16; 12]> = memchr::memchr_iter(b'\n', &raw)
             .map(|at| Span::of(at, at + 1).end)
             .collect();
         Head::index(raw, &ends, has_body)

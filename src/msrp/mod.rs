@@ -7,6 +7,7 @@
 //! actor per connection, which owns the stream and the sessions on it, and a relay that joins
 //! two sessions.
 
+pub mod actor;
 pub mod assembly;
 pub mod byte_range;
 pub mod chunker;

@@ -101,6 +101,8 @@ struct Sent {
 pub struct Session {
     rules: Rules,
     tokens: u64,
+    /// The SEND that comes in now, unless it was refused already.
+    current: Option<ChunkToken>,
     owed: HashMap<ChunkToken, Owed>,
     /// Octets of the message up to the point the current chunk has reached.
     reached: u64,
@@ -114,6 +116,7 @@ impl Session {
         Self {
             rules,
             tokens: 0,
+            current: None,
             owed: HashMap::new(),
             reached: 0,
             outgoing: OutgoingId::BINDING.0,
@@ -130,6 +133,7 @@ impl Session {
     pub fn handle_head(&mut self, head: &Head) -> (ChunkToken, Result<(), Refusal>) {
         self.tokens += 1;
         let token = ChunkToken(self.tokens);
+        self.current = Some(token);
         let failure_report = head.failure_report();
         if failure_report != FailureReport::No {
             self.owed.insert(token, Owed::by(head, failure_report));
@@ -152,9 +156,17 @@ impl Session {
         }
     }
 
+    /// Tells whether the SEND that comes in now is `token`, not refused yet.
+    pub fn is_wanted(&self, token: ChunkToken) -> bool {
+        self.current == Some(token)
+    }
+
     /// Returns the response that `token` is owed, if its Failure-Report wants one and none was
     /// given yet.
     pub fn respond(&mut self, token: ChunkToken, code: u16) -> Option<Answer> {
+        if self.current == Some(token) && !report::is_success(code) {
+            self.current = None;
+        }
         let owed = self.owed.remove(&token)?;
         owed.failure_report.answers(code).then_some(Answer {
             transaction_id: owed.transaction_id,

@@ -1,0 +1,68 @@
+//! How a connection reaches the shard that owns its session.
+use crate::{
+    msrp::{Decoder, Frame},
+    net::Detached,
+};
+use parking_lot::Mutex;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::sync::mpsc;
+
+/// Connections that may wait for another shard to take them.
+const WAITING: usize = 1024;
+
+/// A connection that belongs to another shard, with what it sent so far.
+pub(super) struct Arrival {
+    pub(super) stream: Detached<Decoder>,
+    pub(super) frames: Vec<Frame>,
+}
+
+/// What the switchboards of one process share: a door to each of them, and the address where
+/// all of them listen.
+pub struct Exchange {
+    doors: Mutex<Vec<Option<mpsc::Sender<Arrival>>>>,
+    listen: Mutex<Option<SocketAddr>>,
+}
+
+impl Exchange {
+    /// Makes an exchange for `shards` switchboards.
+    pub fn new(shards: usize) -> Arc<Self> {
+        Arc::new(Self {
+            doors: Mutex::new(vec![None; shards.max(1)]),
+            listen: Mutex::new(None),
+        })
+    }
+
+    /// Opens the door of `shard`.
+    pub(super) fn open_door(&self, shard: usize) -> mpsc::Receiver<Arrival> {
+        let (door, arrivals) = mpsc::channel(WAITING);
+        if let Some(place) = self.doors.lock().get_mut(shard) {
+            *place = Some(door);
+        }
+        arrivals
+    }
+
+    /// Tells whether `shard` takes connections.
+    pub(super) fn has_door(&self, shard: usize) -> bool {
+        self.doors.lock().get(shard).is_some_and(Option::is_some)
+    }
+
+    /// Hands a connection to `shard`; `false` if its door is shut or crowded, and the
+    /// connection is dropped.
+    pub(super) fn hand_over(&self, shard: usize, arrival: Arrival) -> bool {
+        let door = self.doors.lock().get(shard).cloned().flatten();
+        door.is_some_and(|door| door.try_send(arrival).is_ok())
+    }
+
+    /// Binds with `bind` where the first switchboard got its address: a free port (0) becomes
+    /// the same port for all.
+    pub(super) fn listen_once<L>(
+        &self,
+        wanted: SocketAddr,
+        bind: impl FnOnce(SocketAddr) -> std::io::Result<(L, SocketAddr)>,
+    ) -> std::io::Result<(L, SocketAddr)> {
+        let mut listen = self.listen.lock();
+        let (listener, bound) = bind(listen.unwrap_or(wanted))?;
+        *listen = Some(bound);
+        Ok((listener, bound))
+    }
+}

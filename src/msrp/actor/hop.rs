@@ -1,0 +1,275 @@
+//! The actor of one connection: it owns the stream and takes each read as one batch.
+use super::{CloseReason, Inbound, SessionEvent, link::Link, session::State};
+use crate::{
+    msrp::{
+        ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
+        Uri,
+        hop::{Admission, Place, admit},
+        session::{Answer, previous_hop},
+        uri,
+    },
+    net::{Inlet, ReadError},
+};
+use actix::prelude::*;
+use bytes::Bytes;
+use std::{rc::Rc, time::Duration};
+
+/// How long a peer may take to close its half after we closed ours.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The connection is over: leave when the peer has closed its half, too.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Leave;
+
+/// Owns the inbound half of a connection.
+pub(super) struct HopActor {
+    link: Rc<Link>,
+    current: Current,
+    inlet: Option<Inlet<Decoder>>,
+    first: Vec<Frame>,
+}
+
+/// The request or response whose frames come in.
+enum Current {
+    /// Nobody wants the rest of it.
+    Nobody,
+    /// A SEND for a session.
+    Chunk(Rc<State>, ChunkToken),
+    /// A SEND without a body: what it means is known at its end.
+    Bodiless(Rc<State>, Head),
+}
+
+impl HopActor {
+    pub(super) fn start_with(link: Rc<Link>, inlet: Inlet<Decoder>, first: Vec<Frame>) {
+        let actor = Self {
+            link: link.clone(),
+            current: Current::Nobody,
+            inlet: Some(inlet),
+            first,
+        };
+        link.owned_by(actor.start());
+    }
+
+    fn take_batch(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            match frame {
+                Frame::Head(head) => self.take_head(head),
+                Frame::Body(octets) => self.take_body(octets),
+                Frame::End(flag) => self.take_end(flag),
+            }
+        }
+        self.link.board.run();
+    }
+
+    fn take_head(&mut self, head: Head) {
+        self.link.board.tap_received(head.octets());
+        self.current = match head.kind() {
+            Kind::Response { code, .. } => self.take_response(&head, *code),
+            Kind::Request(_) => self.take_request(head),
+        };
+    }
+
+    fn take_response(&self, head: &Head, code: u16) -> Current {
+        match self.link.answered(head.transaction_id()) {
+            Some((session, transaction)) => session.take_status(transaction, code),
+            None => self.link.board.metrics.stray.increment(1),
+        }
+        Current::Nobody
+    }
+
+    fn take_request(&self, head: Head) -> Current {
+        if let Err(error) = head.check() {
+            return self.refuse(&head, error.status(), error.kind());
+        }
+        let is_send = head.method() == Some(&Method::Send);
+        let (session, place) = self.find(&head);
+        match (admit(place, is_send), session) {
+            (Admission::Take, Some(session)) => self.give(session, head),
+            (Admission::Bind, Some(session)) => {
+                session.bind(&self.link);
+                self.give(session, head)
+            }
+            (Admission::Refuse(506), _) => self.refuse(&head, 506, "bound_elsewhere"),
+            _ => self.refuse(&head, 481, "no_session"),
+        }
+    }
+
+    fn give(&self, session: Rc<State>, head: Head) -> Current {
+        match head.method() {
+            Some(Method::Send) if head.has_body() => self.open_chunk(session, head),
+            Some(Method::Send) => Current::Bodiless(session, head),
+            Some(Method::Report) => {
+                session.push(SessionEvent::Report(head));
+                Current::Nobody
+            }
+            _ => self.refuse(&head, 501, "unknown_method"),
+        }
+    }
+
+    fn open_chunk(&self, session: Rc<State>, head: Head) -> Current {
+        let metrics = &self.link.board.metrics;
+        metrics.chunks_in.increment(1);
+        let (token, verdict) = session.machine.borrow_mut().handle_head(&head);
+        match verdict {
+            Ok(()) => {
+                session.push(SessionEvent::Head(Inbound { chunk: token, head }));
+                Current::Chunk(session, token)
+            }
+            Err(refusal) => {
+                metrics.refused(refusal.kind());
+                session.respond(token, refusal.status());
+                Current::Nobody
+            }
+        }
+    }
+
+    fn take_body(&mut self, octets: Bytes) {
+        let Current::Chunk(session, token) = &self.current else {
+            return;
+        };
+        self.link
+            .board
+            .metrics
+            .octets_in
+            .increment(octets.len() as u64);
+        if !session.machine.borrow().is_wanted(*token) {
+            self.current = Current::Nobody;
+            return;
+        }
+        let verdict = session.machine.borrow_mut().handle_body(octets.len());
+        match verdict {
+            Ok(()) => session.push(SessionEvent::Body(*token, octets)),
+            Err(refusal) => {
+                self.link.board.metrics.refused(refusal.kind());
+                session.respond(*token, refusal.status());
+                session.push(SessionEvent::End(*token, Continuation::Aborted));
+                self.current = Current::Nobody;
+            }
+        }
+    }
+
+    fn take_end(&mut self, flag: Continuation) {
+        match std::mem::replace(&mut self.current, Current::Nobody) {
+            Current::Nobody => {}
+            Current::Chunk(session, token) => {
+                if session.machine.borrow().is_wanted(token) {
+                    session.push(SessionEvent::End(token, flag));
+                    session.check_backlog();
+                }
+            }
+            Current::Bodiless(session, head) => self.take_bodiless(session, head, flag),
+        }
+    }
+
+    /// Most SENDs without a body only bind or keep alive; some end or abort a message.
+    fn take_bodiless(&self, session: Rc<State>, head: Head, flag: Continuation) {
+        let range = head.byte_range().ok().flatten();
+        let is_idle = flag == Continuation::Complete
+            && range.is_none_or(|range| range.offset() == 0 && range.total.unwrap_or(0) == 0);
+        if !is_idle {
+            if let Current::Chunk(session, token) = self.open_chunk(session, head) {
+                session.push(SessionEvent::End(token, flag));
+            }
+            return;
+        }
+        let (token, _) = session.machine.borrow_mut().handle_head(&head);
+        session.respond(token, 200);
+    }
+
+    fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
+        let path = head.to_path_text().unwrap_or_default();
+        let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
+        let session = session.filter(|session| names(path, session));
+        let place = match session.as_ref().map(|session| session.is_on(&self.link)) {
+            None => Place::Unknown,
+            Some(None) => Place::Waiting,
+            Some(Some(true)) => Place::Here,
+            Some(Some(false)) => Place::Elsewhere,
+        };
+        (session, place)
+    }
+
+    /// Answers a request that no session takes, where an answer is allowed (RFC 4975 §7.2).
+    fn refuse(&self, head: &Head, code: u16, reason: &'static str) -> Current {
+        self.link.board.metrics.refused(reason);
+        tracing::debug!(peer = %self.link.peer, code, reason, "MSRP request refused");
+        let is_report = head.method() == Some(&Method::Report);
+        let is_silent = head.failure_report() == FailureReport::No;
+        let path = match head.method() {
+            Some(Method::Send) => previous_hop(head),
+            _ => head.from_path_text().unwrap_or_default(),
+        };
+        if !is_report && !is_silent && !path.is_empty() {
+            let answer = Answer {
+                transaction_id: Bytes::copy_from_slice(head.transaction_id()),
+                to_path: Bytes::copy_from_slice(path),
+                code,
+            };
+            self.link
+                .answer(&answer, head.to_path_text().unwrap_or_default());
+        }
+        Current::Nobody
+    }
+}
+
+impl Actor for HopActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let first = std::mem::take(&mut self.first);
+        self.take_batch(first);
+        if let Some(inlet) = self.inlet.take() {
+            ctx.add_stream(inlet);
+        }
+    }
+}
+
+impl StreamHandler<Result<Vec<Frame>, ReadError<DecodeError>>> for HopActor {
+    fn handle(&mut self, batch: Result<Vec<Frame>, ReadError<DecodeError>>, _: &mut Self::Context) {
+        match batch {
+            _ if self.link.is_down() => {}
+            Ok(frames) => self.take_batch(frames),
+            Err(ReadError::Io(error)) => {
+                tracing::debug!(peer = %self.link.peer, %error, "MSRP connection broke");
+                self.link.fail(CloseReason::Broken);
+            }
+            Err(ReadError::Decode(error)) => {
+                tracing::debug!(peer = %self.link.peer, %error, "MSRP connection lost its framing");
+                self.link.board.metrics.refused(error.kind());
+                self.link.fail(CloseReason::Framing);
+            }
+        }
+        self.link.board.run();
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        self.link.fail(CloseReason::PeerClosed);
+        self.link.board.run();
+        ctx.stop();
+    }
+}
+
+impl Handler<Leave> for HopActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        ctx.run_later(FAREWELL, |_, ctx| ctx.stop());
+    }
+}
+
+/// Covers an actor that panicked: its sessions learn that their connection is gone.
+impl Drop for HopActor {
+    fn drop(&mut self) {
+        self.link.fail(CloseReason::Internal);
+    }
+}
+
+/// Tells whether `path` is the one URI of `session`.
+fn names(path: &[u8], session: &State) -> bool {
+    path == session.local_text.as_ref()
+        || std::str::from_utf8(path)
+            .ok()
+            .and_then(|text| Uri::parse(text).ok())
+            .is_some_and(|uri| uri == session.local)
+}

@@ -1,0 +1,122 @@
+//! How connections come to be: accepted, made, or handed over by another shard.
+use super::{
+    exchange::Arrival,
+    hop::HopActor,
+    link::Link,
+    switchboard::{Switchboard, shard_of},
+};
+use crate::{
+    msrp::{DecodeError, Decoder, Frame, uri},
+    net::{self, Inlet, ReadError},
+};
+use futures_util::StreamExt;
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+
+/// How long a listener rests when the system is out of descriptors.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts connections for as long as the switchboard runs.
+pub(super) async fn accept(board: Rc<Switchboard>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok(_) if board.is_crowded() => board.metrics.closed("too_many_connections"),
+            Ok((tcp, peer)) => {
+                let board = board.clone();
+                actix_rt::spawn(async move { greet(board, tcp, peer).await });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept MSRP connections");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Takes the connections that other shards hand over.
+pub(super) async fn admit(board: Rc<Switchboard>, mut arrivals: mpsc::Receiver<Arrival>) {
+    while let Some(Arrival { stream, frames }) = arrivals.recv().await {
+        match stream.attach() {
+            Ok(inlet) => {
+                start(&board, inlet, frames);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "MSRP connection lost on its way to its shard");
+                board.metrics.closed("broken");
+            }
+        }
+    }
+}
+
+/// Makes a connection.
+pub(super) async fn connect(board: &Rc<Switchboard>, addr: SocketAddr) -> io::Result<Rc<Link>> {
+    let tcp = timeout(board.config.connect_timeout, TcpStream::connect(addr))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    net::tune(&tcp)?;
+    Ok(start(board, inlet(board, tcp), Vec::new()))
+}
+
+/// Reads a connection's first request and brings it to the shard that owns its session.
+async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
+    if net::tune(&tcp).is_err() {
+        return board.metrics.closed("broken");
+    }
+    let mut inlet = inlet(&board, tcp);
+    let first = timeout(board.config.bind_timeout, inlet.next()).await;
+    let frames = match first {
+        Ok(Some(Ok(frames))) => frames,
+        Ok(Some(Err(error))) => return refuse(&board, peer, &error),
+        Ok(None) => return board.metrics.closed("peer_closed"),
+        Err(_) => return board.metrics.closed("bind_timeout"),
+    };
+    match owner(&frames) {
+        Some(shard) if shard != board.shard && board.exchange.has_door(shard) => {
+            let exchange = board.exchange.clone();
+            let taken = inlet
+                .detach()
+                .is_ok_and(|stream| exchange.hand_over(shard, Arrival { stream, frames }));
+            if !taken {
+                board.metrics.closed("not_handed_over");
+            }
+        }
+        _ => {
+            start(&board, inlet, frames);
+        }
+    }
+}
+
+fn inlet(board: &Switchboard, tcp: TcpStream) -> Inlet<Decoder> {
+    let max_head = usize::try_from(board.config.max_head.as_u64()).unwrap_or(usize::MAX);
+    Inlet::new(tcp, Decoder::new(max_head), board.limits())
+}
+
+fn start(board: &Rc<Switchboard>, inlet: Inlet<Decoder>, frames: Vec<Frame>) -> Rc<Link> {
+    let peer = inlet
+        .peer_addr()
+        .unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
+    let link = Link::new(board.clone(), peer, inlet.outlet(), inlet.gate());
+    board.add_link(&link);
+    HopActor::start_with(link.clone(), inlet, frames);
+    link
+}
+
+fn refuse(board: &Switchboard, peer: SocketAddr, error: &ReadError<DecodeError>) {
+    tracing::debug!(%peer, %error, "MSRP connection refused");
+    board.metrics.closed(match error {
+        ReadError::Io(_) => "broken",
+        ReadError::Decode(error) => error.kind(),
+    });
+}
+
+/// Returns the shard that the first request's To-Path names.
+fn owner(frames: &[Frame]) -> Option<usize> {
+    let Some(Frame::Head(head)) = frames.first() else {
+        return None;
+    };
+    uri::session_id_of(head.to_path_text()?).and_then(shard_of)
+}

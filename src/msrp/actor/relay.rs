@@ -1,0 +1,193 @@
+//! Joins two sessions: what comes in on one goes out on the other, and the answer of the one
+//! who took it is the answer the sender gets.
+//!
+//! Chunks are cut through: their octets leave as they come, and what an interrupted or oversized
+//! chunk looks like on the far wire is the far wire's business. A side whose far side cannot
+//! take more is not read. Octets move inside the sessions' sinks; the actor only counts, and
+//! tells its owner.
+
+mod lane;
+
+use super::{CloseReason, SessionEvent, SessionHandle, Sink};
+use actix::prelude::*;
+use lane::Lane;
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+/// How often an owner hears of progress.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// One of the two joined sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The first one given to [`Relay::join`].
+    A,
+    /// The second one.
+    B,
+}
+
+/// What a relay tells its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum RelayEvent {
+    /// Went through since the last time, in both directions together.
+    Moved {
+        /// SENDs that ended.
+        chunks: u64,
+        /// Body octets.
+        octets: u64,
+    },
+    /// One side is over, so the join is. What was under way the other side has been told; its
+    /// session is left to the owner to close.
+    Ended {
+        /// Whose session ended.
+        side: Side,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Counts what a join moves and tells its owner.
+pub struct Relay {
+    join: Rc<RefCell<Join>>,
+    owner: Recipient<RelayEvent>,
+}
+
+/// The two lanes of a join.
+struct Join {
+    /// From A to B, and from B to A.
+    lanes: [Lane; 2],
+    chunks: u64,
+    octets: u64,
+    ended: Option<Addr<Relay>>,
+}
+
+/// What a session of the join tells to.
+struct End {
+    side: Side,
+    join: Rc<RefCell<Join>>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Over {
+    side: Side,
+    reason: CloseReason,
+}
+
+impl Relay {
+    /// Joins two open sessions. They need not be bound yet: what one side sends early waits in
+    /// its connection until the other is there.
+    pub fn join(a: SessionHandle, b: SessionHandle, owner: Recipient<RelayEvent>) -> Addr<Self> {
+        let join = Rc::new(RefCell::new(Join {
+            lanes: [
+                Lane::new(a.clone(), b.clone()),
+                Lane::new(b.clone(), a.clone()),
+            ],
+            chunks: 0,
+            octets: 0,
+            ended: None,
+        }));
+        let relay = Self {
+            join: join.clone(),
+            owner,
+        };
+        let relay = relay.start();
+        join.borrow_mut().ended = Some(relay.clone());
+        for (side, session) in [(Side::A, &a), (Side::B, &b)] {
+            session.set_sink(Box::new(End {
+                side,
+                join: join.clone(),
+            }));
+        }
+        join.borrow_mut().check_ways();
+        relay
+    }
+
+    fn tell_progress(&mut self) {
+        let (chunks, octets) = {
+            let mut join = self.join.borrow_mut();
+            (
+                std::mem::take(&mut join.chunks),
+                std::mem::take(&mut join.octets),
+            )
+        };
+        if chunks > 0 || octets > 0 {
+            // an owner that is gone or behind loses a figure, nothing else
+            let _ = self.owner.try_send(RelayEvent::Moved { chunks, octets });
+        }
+    }
+}
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PROGRESS, |relay, _| relay.tell_progress());
+    }
+}
+
+impl Handler<Over> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, Over { side, reason }: Over, ctx: &mut Self::Context) {
+        self.tell_progress();
+        self.owner.do_send(RelayEvent::Ended { side, reason });
+        ctx.stop();
+    }
+}
+
+impl Join {
+    /// The lane that starts at `side`, and the one that ends there.
+    fn lanes_of(&mut self, side: Side) -> (&mut Lane, &mut Lane) {
+        let [from_a, from_b] = &mut self.lanes;
+        match side {
+            Side::A => (from_a, from_b),
+            Side::B => (from_b, from_a),
+        }
+    }
+
+    fn check_ways(&mut self) {
+        for lane in &mut self.lanes {
+            lane.check_way();
+        }
+    }
+
+    fn take(&mut self, side: Side, event: SessionEvent) {
+        let (outward, inward) = self.lanes_of(side);
+        match event {
+            SessionEvent::Head(inbound) => outward.take_head(inbound),
+            SessionEvent::Body(chunk, octets) => {
+                let count = octets.len() as u64;
+                outward.take_body(chunk, octets);
+                self.octets += count;
+            }
+            SessionEvent::End(chunk, flag) => {
+                outward.take_end(chunk, flag);
+                self.chunks += 1;
+            }
+            SessionEvent::Report(head) => outward.take_report(head),
+            SessionEvent::Response { transaction, code } => {
+                inward.take_response(transaction, code);
+            }
+            SessionEvent::Bound | SessionEvent::Writable => inward.open_way(),
+            SessionEvent::Full => inward.block_way(),
+            SessionEvent::Closed(reason) => {
+                inward.lose_way();
+                outward.lose_source();
+                if let Some(relay) = self.ended.take() {
+                    relay.do_send(Over { side, reason });
+                }
+            }
+        }
+    }
+}
+
+impl Sink for End {
+    fn handle(&mut self, events: &mut Vec<SessionEvent>, _: &SessionHandle) {
+        let mut join = self.join.borrow_mut();
+        for event in events.drain(..) {
+            join.take(self.side, event);
+        }
+        join.lanes_of(self.side).0.pass_on();
+    }
+}

@@ -1,0 +1,258 @@
+//! One direction of a join.
+use crate::{
+    msrp::{
+        ChunkToken, Continuation, FailureReport, Head, OutgoingHead, OutgoingId,
+        actor::{Inbound, SendError, SessionHandle},
+    },
+    net::Pressure,
+};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::collections::{HashMap, VecDeque};
+
+/// Chunks that want to hear of errors only are remembered this long.
+const QUIET: usize = 256;
+/// No such session: what a sender is told whose receiver is gone.
+const NO_SESSION: u16 = 481;
+
+/// From one session to the other.
+pub(super) struct Lane {
+    from: SessionHandle,
+    to: SessionHandle,
+    /// The far side takes no more now.
+    blocked: bool,
+    /// The far side is over.
+    lost: bool,
+    /// What came before the far side was bound; at most what one read brought.
+    early: VecDeque<Early>,
+    current: Option<Passing>,
+    /// Sent on, not answered yet.
+    under_way: HashMap<OutgoingId, ChunkToken>,
+    /// Those of them that only an error answers, oldest first.
+    quiet: VecDeque<OutgoingId>,
+}
+
+enum Early {
+    Head(Inbound),
+    Body(ChunkToken, Bytes),
+    End(ChunkToken, Continuation),
+    Report(Head),
+}
+
+/// The chunk that comes in now.
+struct Passing {
+    chunk: ChunkToken,
+    head: OutgoingHead,
+    /// Octets kept back while the whole chunk may be here in this read.
+    pieces: SmallVec<[Bytes; 4]>,
+    outgoing: Option<OutgoingId>,
+}
+
+impl Lane {
+    pub(super) fn new(from: SessionHandle, to: SessionHandle) -> Self {
+        Self {
+            blocked: false,
+            lost: to.is_closed(),
+            early: VecDeque::new(),
+            current: None,
+            under_way: HashMap::new(),
+            quiet: VecDeque::new(),
+            from,
+            to,
+        }
+    }
+
+    pub(super) fn take_head(&mut self, inbound: Inbound) {
+        if self.must_wait() {
+            return self.early.push_back(Early::Head(inbound));
+        }
+        self.current = Some(Passing {
+            chunk: inbound.chunk,
+            head: OutgoingHead::forwarding(&inbound.head),
+            pieces: SmallVec::new(),
+            outgoing: None,
+        });
+    }
+
+    pub(super) fn take_body(&mut self, chunk: ChunkToken, octets: Bytes) {
+        if self.must_wait() {
+            return self.early.push_back(Early::Body(chunk, octets));
+        }
+        let Some(passing) = self.passing(chunk) else {
+            return;
+        };
+        match passing.outgoing {
+            None => passing.pieces.push(octets),
+            Some(id) => {
+                let taken = self.to.body(id, octets);
+                self.judge(taken.map(|_| ()));
+            }
+        }
+    }
+
+    pub(super) fn take_end(&mut self, chunk: ChunkToken, flag: Continuation) {
+        if self.must_wait() {
+            return self.early.push_back(Early::End(chunk, flag));
+        }
+        if self.passing(chunk).is_none() {
+            return;
+        }
+        let Some(passing) = self.current.take() else {
+            return;
+        };
+        let failure_report = passing.head.failure_report;
+        let sent = match passing.outgoing {
+            Some(id) => self.to.end(id, flag).map(|()| id),
+            None => self.to.send_regardless(passing.head, &passing.pieces, flag),
+        };
+        match sent {
+            Ok(id) => self.note(id, chunk, failure_report),
+            Err(_) => self.from.respond(chunk, NO_SESSION),
+        }
+    }
+
+    pub(super) fn take_report(&mut self, head: Head) {
+        if self.must_wait() {
+            return self.early.push_back(Early::Report(head));
+        }
+        // a report whose receiver is gone has nobody to go to (RFC 4975 §7.1.2)
+        let _ = self.to.forward_report(&head);
+    }
+
+    /// The far side answered.
+    pub(super) fn take_response(&mut self, id: OutgoingId, code: u16) {
+        if let Some(chunk) = self.under_way.remove(&id) {
+            self.from.respond(chunk, code);
+            return;
+        }
+        let is_current = |passing: &&Passing| passing.outgoing == Some(id);
+        if let Some(chunk) = self
+            .current
+            .as_ref()
+            .filter(is_current)
+            .map(|passing| passing.chunk)
+        {
+            self.current = None;
+            // the far side has refused it: it learns that no more will come
+            let _ = self.to.end(id, Continuation::Aborted);
+            self.from.respond(chunk, code);
+        }
+    }
+
+    /// One read is worked off: what is not complete goes on in pieces.
+    pub(super) fn pass_on(&mut self) {
+        if self.must_wait() {
+            self.check_way();
+            return;
+        }
+        let Some(passing) = self.current.as_mut() else {
+            return self.check_way();
+        };
+        if passing.outgoing.is_none() && !passing.pieces.is_empty() {
+            let pieces = std::mem::take(&mut passing.pieces);
+            let begun = self
+                .to
+                .begin_regardless(passing.head.clone())
+                .and_then(|id| {
+                    passing.outgoing = Some(id);
+                    pieces
+                        .into_iter()
+                        .try_for_each(|piece| self.to.body(id, piece).map(|_| ()))
+                });
+            self.judge(begun);
+        }
+        self.check_way();
+    }
+
+    pub(super) fn open_way(&mut self) {
+        self.blocked = false;
+        while !self.must_wait()
+            && let Some(early) = self.early.pop_front()
+        {
+            match early {
+                Early::Head(inbound) => self.take_head(inbound),
+                Early::Body(chunk, octets) => self.take_body(chunk, octets),
+                Early::End(chunk, flag) => self.take_end(chunk, flag),
+                Early::Report(head) => self.take_report(head),
+            }
+        }
+        self.pass_on();
+    }
+
+    pub(super) fn block_way(&mut self) {
+        self.blocked = true;
+        self.check_way();
+    }
+
+    /// Reads the near side only while the far side can take what it brings.
+    pub(super) fn check_way(&mut self) {
+        if !self.lost && !self.blocked && self.to.pressure() == Pressure::High {
+            self.blocked = true;
+            self.to.await_writable();
+        }
+        match !self.lost && (self.blocked || !self.to.is_bound()) {
+            true => self.from.pause(),
+            false => self.from.resume(),
+        }
+    }
+
+    /// The far side is over: whoever waits for its answer gets ours.
+    pub(super) fn lose_way(&mut self) {
+        self.lost = true;
+        self.open_way();
+        let current = self.current.take().map(|passing| passing.chunk);
+        let waiting = self.under_way.drain().map(|(_, chunk)| chunk);
+        for chunk in waiting.chain(current) {
+            self.from.respond(chunk, NO_SESSION);
+        }
+        self.quiet.clear();
+    }
+
+    /// The near side is over: what it left unfinished is given up.
+    pub(super) fn lose_source(&mut self) {
+        if let Some(id) = self.current.take().and_then(|passing| passing.outgoing) {
+            // without a far side there is nobody to tell
+            let _ = self.to.end(id, Continuation::Aborted);
+        }
+        self.under_way.clear();
+        self.quiet.clear();
+    }
+
+    fn must_wait(&self) -> bool {
+        !self.lost && !self.to.is_bound()
+    }
+
+    fn passing(&mut self, chunk: ChunkToken) -> Option<&mut Passing> {
+        self.current
+            .as_mut()
+            .filter(|passing| passing.chunk == chunk)
+    }
+
+    fn note(&mut self, id: OutgoingId, chunk: ChunkToken, failure_report: FailureReport) {
+        match failure_report {
+            FailureReport::No => {}
+            FailureReport::Yes => {
+                self.under_way.insert(id, chunk);
+            }
+            FailureReport::Partial => {
+                self.under_way.insert(id, chunk);
+                self.quiet.push_back(id);
+                if self.quiet.len() > QUIET
+                    && let Some(oldest) = self.quiet.pop_front()
+                    && let Some(chunk) = self.under_way.remove(&oldest)
+                {
+                    self.from.respond(chunk, 200);
+                }
+            }
+        }
+    }
+
+    /// A chunk that cannot go on is refused, as far as it has come.
+    fn judge(&mut self, sent: Result<(), SendError>) {
+        if sent.is_err()
+            && let Some(passing) = self.current.take()
+        {
+            self.from.respond(passing.chunk, NO_SESSION);
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The sessions and connections of one shard.
+use super::{
+    CloseReason, Exchange, OpenSession, Role, SessionHandle, link::Link, listener, session::State,
+    work::Work,
+};
+use crate::{
+    clock,
+    msrp::{Config, Path, Uri, hop::TransactionId, metrics::Metrics},
+    net::{self, StreamLimits},
+};
+use actix_rt::task::JoinHandle;
+use bytes::Bytes;
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How often timers are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// Random octets fetched at once.
+const RANDOM: usize = 4096;
+
+/// Which way a head went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It came in.
+    Received,
+    /// It went out.
+    Sent,
+}
+
+/// Looks at the head of every request and response.
+type Tap = Box<dyn Fn(Direction, &[u8])>;
+
+/// Owns the MSRP of one shard: its listener, its sessions, its connections.
+pub struct Switchboard {
+    pub(super) config: Config,
+    pub(super) metrics: Metrics,
+    pub(super) shard: usize,
+    pub(super) exchange: Arc<Exchange>,
+    listen: SocketAddr,
+    authority: String,
+    sessions: RefCell<HashMap<Bytes, Rc<State>>>,
+    waiting: RefCell<Vec<Weak<State>>>,
+    links: RefCell<HashMap<u64, Rc<Link>>>,
+    outbound: RefCell<HashMap<Neighbour, Way>>,
+    work: Work,
+    numbers: Cell<u64>,
+    random: RefCell<Vec<u8>>,
+    tap: RefCell<Option<Tap>>,
+    tasks: RefCell<Vec<JoinHandle<()>>>,
+}
+
+/// Whom a connection of ours leads to. Sessions that the peer keeps on different shards (the
+/// first two digits of a session id, where it is one of ours) do not share one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Neighbour {
+    addr: SocketAddr,
+    shard: Option<[u8; 2]>,
+}
+
+enum Way {
+    /// Being made, for these sessions.
+    Opening(Vec<Rc<State>>),
+    Open(Weak<Link>),
+}
+
+impl Switchboard {
+    /// Starts the switchboard of `shard` on the calling arbiter, listening where the
+    /// configuration says.
+    ///
+    /// Errors: the address cannot be listened on.
+    pub fn start(shard: usize, exchange: &Arc<Exchange>, config: &Config) -> io::Result<Rc<Self>> {
+        let (listener, listen) = exchange.listen_once(config.listen, |addr| {
+            let listener = net::listen_tcp(addr)?;
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        })?;
+        let board = Rc::new(Self {
+            metrics: Metrics::register(),
+            shard,
+            exchange: exchange.clone(),
+            listen,
+            authority: authority(config.advertise.as_deref(), listen),
+            config: config.clone(),
+            sessions: RefCell::default(),
+            waiting: RefCell::default(),
+            links: RefCell::default(),
+            outbound: RefCell::default(),
+            work: Work::default(),
+            numbers: Cell::new(0),
+            random: RefCell::default(),
+            tap: RefCell::default(),
+            tasks: RefCell::default(),
+        });
+        let tasks = vec![
+            actix_rt::spawn(listener::accept(board.clone(), listener)),
+            actix_rt::spawn(listener::admit(board.clone(), exchange.open_door(shard))),
+            actix_rt::spawn(tick(board.clone())),
+        ];
+        *board.tasks.borrow_mut() = tasks;
+        Ok(board)
+    }
+
+    /// Starts the only switchboard of a process: for clients and tests.
+    pub fn single(config: &Config) -> io::Result<Rc<Self>> {
+        Self::start(0, &Exchange::new(1), config)
+    }
+
+    /// Stops listening and ends all sessions and connections.
+    pub fn stop(&self) {
+        for task in self.tasks.take() {
+            task.abort();
+        }
+        let links: Vec<_> = self.links.borrow().values().cloned().collect();
+        for link in links {
+            link.fail(CloseReason::Local);
+        }
+        let sessions: Vec<_> = self.sessions.borrow().values().cloned().collect();
+        for session in sessions {
+            session.lost(CloseReason::Local);
+        }
+        self.work.run();
+    }
+
+    /// Returns where the switchboard listens.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Returns how many sessions are open.
+    pub fn session_count(&self) -> usize {
+        self.sessions.borrow().len()
+    }
+
+    /// Makes a session id: two digits of the shard, then 128 random bits.
+    pub fn new_session_id(&self) -> String {
+        format!("{:02x}{}", self.shard & 0xff, net::random_token(16))
+    }
+
+    /// Returns the URI of a session of this shard, as in `a=path`.
+    pub fn local_uri(&self, id: &str) -> Uri {
+        Uri::build(false, &self.authority, id, "tcp")
+            .unwrap_or_else(|_| Uri::for_session(false, self.listen, id, "tcp"))
+    }
+
+    /// Shows the head of every request and response to `tap`.
+    pub fn set_tap(&self, tap: impl Fn(Direction, &[u8]) + 'static) {
+        *self.tap.borrow_mut() = Some(Box::new(tap));
+    }
+
+    /// Opens a session. An active one connects as soon as its peer's path is known, over an
+    /// existing connection where there is one.
+    pub fn open(self: &Rc<Self>, open: OpenSession) -> SessionHandle {
+        let local = self.local_uri(&open.local_id);
+        let id = Bytes::copy_from_slice(open.local_id.as_bytes());
+        let remote = open.remote_path.clone();
+        let state = State::new(self.clone(), open, local);
+        self.sessions.borrow_mut().insert(id, state.clone());
+        if let Some(path) = remote {
+            self.set_remote(&state, &path);
+        }
+        SessionHandle(state)
+    }
+
+    pub(super) fn set_remote(self: &Rc<Self>, state: &Rc<State>, path: &Path) {
+        let is_first = state.remote.borrow().is_empty();
+        *state.remote.borrow_mut() = path.to_string().into();
+        if !is_first || state.is_over() || state.link().is_ok() {
+            return;
+        }
+        state
+            .bind_until
+            .set(Some(clock::now() + self.config.bind_timeout));
+        self.waiting.borrow_mut().push(Rc::downgrade(state));
+        if let Role::Active(addr) = state.role {
+            let shard = path.first().session_id().and_then(shard_digits);
+            self.connect(state, Neighbour { addr, shard });
+        }
+    }
+
+    pub(super) fn session(&self, id: &[u8]) -> Option<Rc<State>> {
+        self.sessions.borrow().get(id).cloned()
+    }
+
+    pub(super) fn forget_session(&self, state: &State) {
+        if let Some(id) = state.local.session_id() {
+            self.sessions.borrow_mut().remove(id.as_bytes());
+        }
+    }
+
+    pub(super) fn add_link(&self, link: &Rc<Link>) {
+        self.links.borrow_mut().insert(link.number, link.clone());
+    }
+
+    pub(super) fn forget_link(&self, link: &Link) {
+        self.links.borrow_mut().remove(&link.number);
+        self.outbound.borrow_mut().retain(|_, way| match way {
+            Way::Opening(_) => true,
+            Way::Open(open) => open
+                .upgrade()
+                .is_some_and(|open| open.number != link.number),
+        });
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.links.borrow().len() >= self.config.max_connections
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.set(self.numbers.get() + 1);
+        self.numbers.get()
+    }
+
+    /// Takes 64 random bits for a transaction id.
+    pub(super) fn next_transaction(&self) -> TransactionId {
+        let mut pool = self.random.borrow_mut();
+        if pool.len() < 8 {
+            pool.resize(RANDOM, 0);
+            getrandom::fill(&mut pool).expect("the operating system has random numbers");
+        }
+        let at = pool.len() - 8;
+        let bits = pool[at..]
+            .iter()
+            .fold(0, |bits, octet| (bits << 8) | u64::from(*octet));
+        pool.truncate(at);
+        TransactionId::from_random(bits)
+    }
+
+    pub(super) fn new_message_id(&self) -> String {
+        self.next_transaction().to_string()
+    }
+
+    pub(super) fn tap_sent(&self, text: &[u8]) {
+        if let Some(tap) = self.tap.borrow().as_ref() {
+            tap(Direction::Sent, text);
+        }
+    }
+
+    pub(super) fn tap_received(&self, text: &[u8]) {
+        if let Some(tap) = self.tap.borrow().as_ref() {
+            tap(Direction::Received, text);
+        }
+    }
+
+    pub(super) fn tell_soon(self: &Rc<Self>, session: Rc<State>) {
+        if self.work.tell(session) {
+            self.schedule();
+        }
+    }
+
+    pub(super) fn write_soon(self: &Rc<Self>, link: Rc<Link>) {
+        if self.work.write(link) {
+            self.schedule();
+        }
+    }
+
+    /// Tells all sessions and writes all connections that have something now.
+    pub(super) fn run(&self) {
+        self.work.run();
+    }
+
+    pub(super) fn limits(&self) -> StreamLimits {
+        let octets =
+            |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        StreamLimits {
+            read_size: octets(self.config.read_size),
+            high_mark: octets(self.config.high_mark),
+            low_mark: octets(self.config.low_mark),
+            hard_limit: octets(self.config.hard_limit),
+            stall: self.config.stall_timeout,
+        }
+    }
+
+    /// Calls from outside a read are worked off together, in a task of their own.
+    fn schedule(self: &Rc<Self>) {
+        let board = self.clone();
+        actix_rt::spawn(async move { board.run() });
+    }
+
+    fn connect(self: &Rc<Self>, state: &Rc<State>, neighbour: Neighbour) {
+        let mut outbound = self.outbound.borrow_mut();
+        match outbound.get_mut(&neighbour) {
+            Some(Way::Opening(sessions)) => return sessions.push(state.clone()),
+            Some(Way::Open(link)) => {
+                if let Some(link) = link.upgrade().filter(|link| !link.is_down()) {
+                    drop(outbound);
+                    return state.bind(&link);
+                }
+            }
+            None => {}
+        }
+        outbound.insert(neighbour.clone(), Way::Opening(vec![state.clone()]));
+        drop(outbound);
+        let board = self.clone();
+        actix_rt::spawn(async move {
+            let link = listener::connect(&board, neighbour.addr).await;
+            board.connected(neighbour, link);
+        });
+    }
+
+    fn connected(&self, neighbour: Neighbour, link: io::Result<Rc<Link>>) {
+        let way = self.outbound.borrow_mut().remove(&neighbour);
+        let Some(Way::Opening(sessions)) = way else {
+            return;
+        };
+        match link {
+            Ok(link) => {
+                let way = Way::Open(Rc::downgrade(&link));
+                self.outbound.borrow_mut().insert(neighbour, way);
+                for session in sessions.iter().filter(|session| !session.is_over()) {
+                    session.bind(&link);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(peer = %neighbour.addr, %error, "MSRP connection not made");
+                self.metrics.closed(CloseReason::ConnectFailed.kind());
+                for session in sessions {
+                    session.lost(CloseReason::ConnectFailed);
+                }
+            }
+        }
+        self.run();
+    }
+
+    fn tick(&self) {
+        let now = clock::now();
+        let links: Vec<_> = self.links.borrow().values().cloned().collect();
+        for link in links {
+            link.tick(now);
+        }
+        let mut late = Vec::new();
+        self.waiting.borrow_mut().retain(|session| {
+            let Some(session) = session.upgrade() else {
+                return false;
+            };
+            match session.bind_until.get() {
+                Some(until) if until <= now => {
+                    late.push(session);
+                    false
+                }
+                waiting => waiting.is_some(),
+            }
+        });
+        for session in late {
+            session.lost(CloseReason::BindTimeout);
+        }
+        self.run();
+    }
+}
+
+async fn tick(board: Rc<Switchboard>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        board.tick();
+    }
+}
+
+fn authority(advertise: Option<&str>, listen: SocketAddr) -> String {
+    let Some(host) = advertise else {
+        return listen.to_string();
+    };
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match has_port && (host.starts_with('[') || host.matches(':').count() == 1) {
+        true => host.to_owned(),
+        false => format!("{host}:{}", listen.port()),
+    }
+}
+
+/// Returns the digits of a session id that name its shard.
+fn shard_digits(id: &str) -> Option<[u8; 2]> {
+    let digits: [u8; 2] = id.as_bytes().get(..2)?.try_into().ok()?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)
+}
+
+/// Returns the shard that owns the session `id`, if the id is of our making.
+pub(super) fn shard_of(id: &[u8]) -> Option<usize> {
+    let digits = shard_digits(std::str::from_utf8(id).ok()?)?;
+    let text = std::str::from_utf8(&digits).ok()?.to_owned();
+    usize::from_str_radix(&text, 16).ok()
+}
