@@ -55,8 +55,7 @@ impl Builder {
     /// Call-ID and CSeq; Record-Route where the response creates a dialog (§12.1.1), Timestamp in
     /// a 100 (§8.2.6.1).
     pub fn response(request: &Message, code: u16) -> Self {
-        let reason = status::reason(code).to_owned();
-        let mut builder = Self::starting(StartLine::Response { code, reason });
+        let mut builder = Self::status(code);
         let creates_dialog = (101..300).contains(&code)
             && [
                 Method::Invite,
@@ -105,6 +104,12 @@ impl Builder {
         }
         builder.body = message.body().clone();
         builder
+    }
+
+    /// A response without any header.
+    pub(super) fn status(code: u16) -> Self {
+        let reason = status::reason(code).to_owned();
+        Self::starting(StartLine::Response { code, reason })
     }
 
     fn starting(start: StartLine) -> Self {
@@ -243,6 +248,13 @@ impl Builder {
     #[must_use]
     pub fn body(mut self, content_type: impl AsRef<[u8]>, body: impl Into<Bytes>) -> Self {
         self.content_type = Some(clean(content_type.as_ref()));
+        self.body = body.into();
+        self
+    }
+
+    /// Gives the message this body and leaves Content-Type as it is.
+    #[must_use]
+    pub(super) fn payload(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }

@@ -1,0 +1,134 @@
+//! What a SIP message costs: reading, five typed headers, writing; rsip beside it.
+#![allow(missing_docs, reason = "a program, not an interface")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
+use bytes::{Bytes, BytesMut};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use restante::sip::codec::{Builder, Framer, Limits, Message, Name, validate};
+use rsip::{headers::ToTypedHeader, message::HeadersExt};
+use std::hint::black_box;
+
+/// An INVITE as an RCS client sends it: 22 headers, 1.4 KB.
+const INVITE: &str = concat!(
+    "INVITE sip:bob@ims.example.com SIP/2.0\r\n",
+    "Via: SIP/2.0/TCP 192.0.2.10:5060;branch=z9hG4bK776asdhds.1;rport\r\n",
+    "Via: SIP/2.0/UDP client.example.com:5062;branch=z9hG4bKnashds8;received=192.0.2.1\r\n",
+    "Max-Forwards: 69\r\n",
+    "Route: <sip:pcscf.example.com;lr>,<sip:orig@scscf.example.com;lr>\r\n",
+    "From: \"Alice\" <sip:alice@ims.example.com>;tag=1928301774\r\n",
+    "To: \"Bob\" <sip:bob@ims.example.com>\r\n",
+    "Call-ID: a84b4c76e66710.0a1b2c3d4e5f@192.0.2.10\r\n",
+    "CSeq: 314159 INVITE\r\n",
+    "Contact: <sip:alice@192.0.2.10:5060;transport=TCP>\r\n",
+    "P-Preferred-Identity: <sip:alice@ims.example.com>\r\n",
+    "P-Preferred-Service: urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg\r\n",
+    "Accept-Contact: *;+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.largemsg\"\r\n",
+    "Conversation-ID: f81d4fae-7dec-11d0-a765-00a0c91e6bf6\r\n",
+    "Contribution-ID: abcdef-1234-5678-90ab-cdef01234567\r\n",
+    "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, MESSAGE, NOTIFY, UPDATE\r\n",
+    "Supported: timer, path, gruu, outbound\r\n",
+    "Session-Expires: 1800;refresher=uac\r\n",
+    "Min-SE: 90\r\n",
+    "User-Agent: IM-client/OMA1.0 example/1.0\r\n",
+    "Date: Sat, 13 Nov 2010 23:29:00 GMT\r\n",
+    "Content-Type: application/sdp\r\n",
+    "Content-Length: 265\r\n",
+    "\r\n",
+    "v=0\r\no=alice 2890844526 2890844526 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n",
+    "m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n",
+    "a=max-size:5242880\r\na=setup:active\r\na=sendonly\r\n",
+    "a=path:msrp://192.0.2.10:2855/s1d2f3g4h5j6;tcp\r\n",
+);
+
+fn read(criterion: &mut Criterion) {
+    let octets = Bytes::from_static(INVITE.as_bytes());
+    let limits = Limits::default();
+    let whole = Message::parse(octets.clone(), &limits).unwrap();
+    assert_eq!(
+        whole.octets().len(),
+        INVITE.len(),
+        "Content-Length is right"
+    );
+    let mut group = criterion.benchmark_group("sip_read");
+    group.throughput(Throughput::Bytes(INVITE.len() as u64));
+    group.bench_function("index", |bench| {
+        bench.iter(|| Message::parse(black_box(octets.clone()), &limits).unwrap());
+    });
+    group.bench_function("index_and_five_typed_headers", |bench| {
+        bench.iter(|| typed(&Message::parse(black_box(octets.clone()), &limits).unwrap()));
+    });
+    group.bench_function("index_and_validate", |bench| {
+        bench.iter(|| validate(&Message::parse(black_box(octets.clone()), &limits).unwrap()));
+    });
+    group.bench_function("frame_from_a_stream", |bench| {
+        let mut framer = Framer::new(limits);
+        let mut input = BytesMut::with_capacity(64 * 1024);
+        bench.iter(|| {
+            input.extend_from_slice(black_box(INVITE.as_bytes()));
+            framer.next(&mut input).unwrap()
+        });
+    });
+    group.bench_function("rsip", |bench| {
+        bench.iter(|| rsip::Request::try_from(black_box(INVITE.as_bytes())).unwrap());
+    });
+    group.bench_function("rsip_and_five_typed_headers", |bench| {
+        bench.iter(|| their_typed(&rsip::Request::try_from(black_box(INVITE.as_bytes())).unwrap()));
+    });
+    group.finish();
+}
+
+fn typed(message: &Message) -> usize {
+    let via = message.via().unwrap();
+    let (from, to) = (message.from().unwrap(), message.to().unwrap());
+    let (cseq, contacts) = (message.cseq().unwrap(), message.contacts().unwrap());
+    let tag = from.tag().map_or(0, str::len);
+    via.params.len() + tag + to.params.len() + cseq.number as usize + contacts.list().len()
+}
+
+fn their_typed(request: &rsip::Request) -> usize {
+    let via = request.via_header().unwrap().typed().unwrap();
+    let from = request.from_header().unwrap().typed().unwrap();
+    let to = request.to_header().unwrap().typed().unwrap();
+    let cseq = request.cseq_header().unwrap().typed().unwrap();
+    let contact = request.contact_header().unwrap().typed().unwrap();
+    via.params.len()
+        + from.params.len()
+        + to.params.len()
+        + cseq.seq as usize
+        + contact.params.len()
+}
+
+fn write(criterion: &mut Criterion) {
+    let message = Message::parse(INVITE.as_bytes().into(), &Limits::default()).unwrap();
+    let theirs = rsip::Request::try_from(INVITE.as_bytes()).unwrap();
+    let mut group = criterion.benchmark_group("sip_write");
+    group.throughput(Throughput::Bytes(INVITE.len() as u64));
+    group.bench_function("field_by_field", |bench| {
+        bench.iter(|| Builder::from_message(black_box(&message)).build());
+    });
+    group.bench_function("rsip", |bench| {
+        bench.iter(|| black_box(&theirs).to_string())
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("sip_pass_on");
+    group.bench_function("response", |bench| {
+        bench.iter(|| {
+            Builder::response(black_box(&message), 200)
+                .to_tag("a6c85cf")
+                .build()
+        });
+    });
+    group.bench_function("via_added", |bench| {
+        bench.iter(|| black_box(&message).with_top_via("SIP/2.0/TCP h;branch=z9hG4bKa"));
+    });
+    group.bench_function("max_forwards_and_uri_replaced", |bench| {
+        bench.iter(|| {
+            let message = black_box(&message).with_uri("sip:bob@192.0.2.4:5060");
+            message.with_value_of(Name::MaxForwards, "68")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, read, write);
+criterion_main!(benches);
