@@ -1,0 +1,45 @@
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What an operator may set for deferred messages: the `[deferred]` table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Largest message.
+    pub max_message: ByteSize,
+    /// Most messages waiting for one receiver.
+    pub max_messages: u64,
+    /// Most octets waiting for one receiver.
+    pub max_octets: ByteSize,
+    /// Most messages being received at the same time, for all receivers.
+    pub max_deposits: usize,
+    /// Longest time a message waits, whatever its sender asked for.
+    #[serde(with = "humantime_serde")]
+    pub max_age: Duration,
+    /// How long the life of a message can be traced, and a repeated submission is recognised,
+    /// after the message is gone.
+    #[serde(with = "humantime_serde")]
+    pub remember: Duration,
+    /// How often messages whose time is over are looked for.
+    #[serde(with = "humantime_serde")]
+    pub expire_every: Duration,
+    /// Whether messages of high priority are handed over before older ones.
+    pub priority_overtakes: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            max_message: ByteSize::mib(100),
+            max_messages: 1000,
+            max_octets: ByteSize::mib(500),
+            max_deposits: 1000,
+            max_age: 30 * DAY,
+            remember: 7 * DAY,
+            expire_every: Duration::from_secs(1),
+            priority_overtakes: false,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use super::{ContentId, content::pieces};
+use crate::{clock::Timestamp, identity::Address, policy::Mode, store::Record};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What the sender said of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Who sent it.
+    pub sender: Address,
+    /// For whom it is.
+    pub recipient: Address,
+    /// The sender's name of the message, the same at every delivery.
+    pub message_id: String,
+    /// MIME type of the content.
+    pub content_type: String,
+    /// When it was sent.
+    pub date: Timestamp,
+    /// Octets of the content; the deferred function sets it to what it received.
+    pub size: u64,
+    /// How it came.
+    pub mode: Mode,
+    /// When it loses its meaning, if the sender said so.
+    pub expires: Option<Timestamp>,
+    /// Subject line.
+    pub subject: Option<String>,
+    /// `Conversation-ID` of CPM.
+    pub conversation_id: Option<String>,
+    /// `Contribution-ID` of CPM.
+    pub contribution_id: Option<String>,
+    /// `InReplyTo-Contribution-ID` of CPM.
+    pub in_reply_to: Option<String>,
+    /// Whether the sender asked for a report of success.
+    pub success_report: bool,
+    /// How urgent the sender thinks it is.
+    pub priority: Priority,
+}
+
+impl Facts {
+    /// The least that must be known; the rest is empty and may be set.
+    pub fn new(sender: Address, recipient: Address, message_id: impl Into<String>) -> Self {
+        Self {
+            sender,
+            recipient,
+            message_id: message_id.into(),
+            content_type: "application/octet-stream".to_owned(),
+            date: Timestamp::EPOCH,
+            size: 0,
+            mode: Mode::Channel,
+            expires: None,
+            subject: None,
+            conversation_id: None,
+            contribution_id: None,
+            in_reply_to: None,
+            success_report: false,
+            priority: Priority::Normal,
+        }
+    }
+}
+
+/// How urgent a message is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Priority {
+    /// May wait.
+    Low,
+    /// As usual.
+    #[default]
+    Normal,
+    /// Before others, where configured.
+    High,
+}
+
+/// Where a message stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Its octets are coming in.
+    Receiving,
+    /// It was refused or given up before it was stored.
+    Refused,
+    /// On disk, and its sender may be told.
+    Stored,
+    /// Its receiver was told of it.
+    Offered,
+    /// On its way to the receiver.
+    Transferring,
+    /// The receiver has it.
+    Confirmed,
+    /// Its time was over.
+    Expired,
+    /// Deleted by its receiver or by an operator.
+    Revoked,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receiving => "receiving",
+            Self::Refused => "refused",
+            Self::Stored => "stored",
+            Self::Offered => "offered",
+            Self::Transferring => "transferring",
+            Self::Confirmed => "confirmed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
+/// A message that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// What the sender said.
+    pub facts: Facts,
+    /// Its place in the receiver's mailbox; grows with every message.
+    pub sequence: u64,
+    /// Where its octets are.
+    pub content: ContentId,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// When it will be removed undelivered.
+    pub expires_at: Timestamp,
+    /// Stored, offered or transferring.
+    pub state: State,
+    /// How often a transfer began.
+    pub attempts: u32,
+}
+
+impl Envelope {
+    /// Pieces of the content, to be read from 0 on.
+    pub fn pieces(&self) -> u32 {
+        pieces(self.facts.size)
+    }
+}
+
+/// An envelope on disk. The state holds only within the run of the server that wrote it: after
+/// a restart whatever was offered or on its way is stored again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct EnvelopeRecord {
+    pub(super) facts: Facts,
+    pub(super) content: ContentId,
+    pub(super) stored_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) state: State,
+    pub(super) epoch: u32,
+    pub(super) attempts: u32,
+}
+
+impl Record for EnvelopeRecord {
+    const VERSION: u8 = 1;
+}
+
+impl EnvelopeRecord {
+    /// The state in the run `epoch`.
+    pub(super) fn state_in(&self, epoch: u32) -> State {
+        match self.epoch == epoch {
+            true => self.state,
+            false => State::Stored,
+        }
+    }
+
+    pub(super) fn into_envelope(self, sequence: u64, epoch: u32) -> Envelope {
+        Envelope {
+            state: self.state_in(epoch),
+            facts: self.facts,
+            sequence,
+            content: self.content,
+            stored_at: self.stored_at,
+            expires_at: self.expires_at,
+            attempts: self.attempts,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What `/metrics` shows of deferred messages. Names, units and help texts stand here and
+//! nowhere else.
+use super::{Envelope, Refusal, Totals};
+use crate::clock::Timestamp;
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+
+/// Handles taken once, so that the hot path pays no look-up.
+#[derive(Clone)]
+pub(super) struct Metrics {
+    /// Messages stored.
+    pub(super) stored: Counter,
+    /// Octets of contents stored.
+    pub(super) stored_octets: Counter,
+    /// Messages submitted again and recognised.
+    pub(super) duplicates: Counter,
+    /// Messages that ended, by how.
+    confirmed: Counter,
+    expired: Counter,
+    revoked: Counter,
+    /// Transfers that broke.
+    pub(super) released: Counter,
+    /// Deposits given up before they were complete.
+    pub(super) abandoned: Counter,
+    /// News of arrival held back because a neighbour's mailbox was full.
+    pub(super) news_held: Counter,
+    waited: Histogram,
+    messages: Gauge,
+    octets: Gauge,
+    deposits: Gauge,
+}
+
+impl Metrics {
+    /// Registers with the recorder in force.
+    pub(super) fn register() -> Self {
+        describe();
+        let gone = |how: &'static str| counter!("restante_deferred_gone_total", "how" => how);
+        Self {
+            stored: counter!("restante_deferred_stored_total"),
+            stored_octets: counter!("restante_deferred_stored_bytes_total"),
+            duplicates: counter!("restante_deferred_duplicates_total"),
+            confirmed: gone("confirmed"),
+            expired: gone("expired"),
+            revoked: gone("revoked"),
+            released: counter!("restante_deferred_released_total"),
+            abandoned: counter!("restante_deferred_abandoned_total"),
+            news_held: counter!("restante_deferred_news_held_total"),
+            waited: histogram!("restante_deferred_waited_seconds"),
+            messages: gauge!("restante_deferred_messages"),
+            octets: gauge!("restante_deferred_bytes"),
+            deposits: gauge!("restante_deferred_deposits"),
+        }
+    }
+
+    /// Counts a message that was not stored.
+    pub(super) fn refused(&self, refusal: &Refusal) {
+        counter!("restante_deferred_refused_total", "reason" => refusal.kind()).increment(1);
+    }
+
+    /// Counts a message that its receiver has.
+    pub(super) fn confirmed(&self, envelope: &Envelope, now: Timestamp) {
+        self.confirmed.increment(1);
+        self.waited.record(now.since(envelope.stored_at));
+    }
+
+    /// Counts a message whose time was over.
+    pub(super) fn expired(&self) {
+        self.expired.increment(1);
+    }
+
+    /// Counts a message deleted.
+    pub(super) fn revoked(&self) {
+        self.revoked.increment(1);
+    }
+
+    /// Shows what waits and what is being received.
+    pub(super) fn level(&self, totals: Totals, deposits: usize) {
+        self.messages.set(totals.messages as f64);
+        self.octets.set(totals.octets as f64);
+        self.deposits.set(deposits as f64);
+    }
+}
+
+fn describe() {
+    let counters = [
+        ("restante_deferred_stored_total", "Messages stored"),
+        (
+            "restante_deferred_duplicates_total",
+            "Messages submitted again and recognised",
+        ),
+        (
+            "restante_deferred_gone_total",
+            "Messages that ended, by how: confirmed, expired, revoked",
+        ),
+        (
+            "restante_deferred_refused_total",
+            "Messages not stored, by reason",
+        ),
+        ("restante_deferred_released_total", "Transfers that broke"),
+        (
+            "restante_deferred_abandoned_total",
+            "Deposits given up before they were complete",
+        ),
+        (
+            "restante_deferred_news_held_total",
+            "News of arrival held back because a neighbour was full",
+        ),
+    ];
+    for (name, help) in counters {
+        describe_counter!(name, Unit::Count, help);
+    }
+    describe_counter!(
+        "restante_deferred_stored_bytes_total",
+        Unit::Bytes,
+        "Octets of contents stored"
+    );
+    describe_histogram!(
+        "restante_deferred_waited_seconds",
+        Unit::Seconds,
+        "Time from stored to confirmed"
+    );
+    describe_gauge!(
+        "restante_deferred_messages",
+        Unit::Count,
+        "Messages waiting"
+    );
+    describe_gauge!(
+        "restante_deferred_bytes",
+        Unit::Bytes,
+        "Octets of contents waiting"
+    );
+    describe_gauge!(
+        "restante_deferred_deposits",
+        Unit::Count,
+        "Messages being received"
+    );
+}
