@@ -4,7 +4,7 @@
 //! environment overrides the file. A wrong key or value is refused by its full name.
 mod overrides;
 
-use crate::{http, msrp, store, telemetry};
+use crate::{deferred, http, msrp, policy, store, telemetry};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path, path::PathBuf, time::Duration};
 
@@ -18,6 +18,10 @@ pub struct Config {
     pub msrp: msrp::Config,
     /// The store: its threads, its memory.
     pub store: store::Config,
+    /// Deferred messages: bounds, lifetimes.
+    pub deferred: deferred::Config,
+    /// Decisions left to the operator.
+    pub policy: policy::Config,
     /// The HTTP port: health, metrics, admin API.
     pub http: http::Config,
     /// The log.

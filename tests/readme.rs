@@ -24,6 +24,15 @@ fn configuration_table_names_every_key_with_its_default() {
     assert!(invented.is_empty(), "README invents: {invented:#?}");
 }
 
+/// Whether the table calls the key `unset`, and a text may be set for it.
+fn is_optional(key: &str, default: &str) -> bool {
+    let parts = key.split_once('.');
+    default == "unset"
+        && parts.is_some_and(|(section, key)| {
+            Config::parse(&format!("[{section}]\n{key} = \"x\""), []).is_ok()
+        })
+}
+
 /// Key and default of every row of the table.
 fn documented() -> BTreeMap<String, String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");

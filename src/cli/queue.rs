@@ -51,7 +51,7 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
         }
         Action::Show { user, form } => {
             let heading = ["MESSAGE-ID", "FROM", "TYPE", "SIZE", "STATE", "STORED", "EXPIRES"];
-            form.print(&office.queue(person::parse(&user)?)?, heading, |entry| {
+            form.print(&office.queue(&person::parse(&user)?)?, heading, |entry| {
                 [
                     entry.message_id.clone(),
                     entry.sender.clone(),
@@ -65,7 +65,7 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
         }
         Action::Purge { user } => {
             let recipient = person::parse(&user)?;
-            let purged = office.purge(recipient.clone())?;
+            let purged = office.purge(&recipient)?;
             println!("removed {} messages for {recipient}", purged.messages);
         }
     }

@@ -1,8 +1,32 @@
 //! `restante send`: one message, and what became of it.
-use super::{Outcome, device};
-use crate::identity::Address;
+use super::{Outcome, REFUSED, device};
+use crate::{
+    client::{self, Outgoing},
+    identity::Address,
+};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    rc::Rc,
+};
+use tempfile::NamedTempFile;
+
+/// What the name of a file promises of its content.
+const TYPES: &[(&str, &str)] = &[
+    ("gif", "image/gif"),
+    ("jpeg", "image/jpeg"),
+    ("jpg", "image/jpeg"),
+    ("json", "application/json"),
+    ("mp3", "audio/mpeg"),
+    ("mp4", "video/mp4"),
+    ("pdf", "application/pdf"),
+    ("png", "image/png"),
+    ("txt", "text/plain"),
+    ("vcf", "text/vcard"),
+    ("zip", "application/zip"),
+];
 
 /// Send a text or a file, and say what became of it
 #[derive(Debug, Args)]
@@ -56,4 +80,116 @@ enum Mode {
     Auto,
     Pager,
     Channel,
+}
+
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    let file = arguments.what.in_a_file()?;
+    let device = device::open(arguments.from.clone(), &arguments.login, device::settings())?;
+    let outgoing = outgoing(&arguments, file.as_ref().map(Source::path))?;
+    let receipt = device.run(async |device| device.send(outgoing).await)?;
+    println!("message-id {}", receipt.message_id);
+    Ok(told(&arguments.to, &receipt.outcome))
+}
+
+/// What the client room is asked to send.
+fn outgoing(arguments: &Arguments, file: Option<&Path>) -> Result<Outgoing, std::io::Error> {
+    let to = arguments.to.clone();
+    let mut outgoing = match (&arguments.what.text, file) {
+        (Some(text), _) => Outgoing::text(to, text),
+        (None, Some(path)) => {
+            let bar = progress_bar(std::fs::metadata(path)?.len());
+            let mut outgoing = Outgoing::file(to, path);
+            type_of(path).clone_into(&mut outgoing.content_type);
+            outgoing.progress = Some(Rc::new(move |arrived, total| {
+                bar.set_length(total);
+                bar.set_position(arrived);
+                if arrived >= total {
+                    bar.finish_and_clear();
+                }
+            }));
+            outgoing
+        }
+        (None, None) => Outgoing::text(to, ""),
+    };
+    if let Some(content_type) = &arguments.content_type {
+        outgoing.content_type.clone_from(content_type);
+    }
+    outgoing.subject.clone_from(&arguments.subject);
+    outgoing.message_id.clone_from(&arguments.message_id);
+    outgoing.mode = match arguments.mode {
+        Mode::Auto => client::Mode::Auto,
+        Mode::Pager => client::Mode::Pager,
+        Mode::Channel => client::Mode::Channel,
+    };
+    Ok(outgoing)
+}
+
+/// A file of the user's, or one that holds what came in by standard input.
+enum Source {
+    Given(PathBuf),
+    Piped(NamedTempFile),
+}
+
+impl Source {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Piped(file) => file.path(),
+        }
+    }
+}
+
+impl What {
+    fn in_a_file(&self) -> std::io::Result<Option<Source>> {
+        match &self.file {
+            None => Ok(None),
+            Some(path) if path.as_os_str() == "-" => {
+                let mut file = NamedTempFile::new()?;
+                std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+                Ok(Some(Source::Piped(file)))
+            }
+            Some(path) => Ok(Some(Source::Given(path.clone()))),
+        }
+    }
+}
+
+fn progress_bar(size: u64) -> ProgressBar {
+    let form = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(size).with_style(style)
+}
+
+/// The media type that a file's name promises.
+fn type_of(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let lower = extension.unwrap_or_default().to_ascii_lowercase();
+    let found = TYPES.iter().find(|(extension, _)| *extension == lower);
+    found.map_or("application/octet-stream", |(_, content_type)| content_type)
+}
+
+/// Says what became of the message; the exit code says it too.
+fn told(to: &Address, outcome: &client::Outcome) -> ExitCode {
+    match outcome {
+        client::Outcome::Delivered => println!("delivered to {to}"),
+        client::Outcome::Stored => {
+            println!("stored: {to} is offline and will get it at the next login");
+        }
+        client::Outcome::Refused { code, reason } => {
+            println!("refused: {code} {reason}");
+            return ExitCode::from(REFUSED);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_follows_the_name_of_the_file() {
+        assert_eq!(type_of(Path::new("a/holiday.MP4")), "video/mp4");
+        assert_eq!(type_of(Path::new("a/unknown.xyz")), "application/octet-stream");
+        assert_eq!(type_of(Path::new("README")), "application/octet-stream");
+    }
 }

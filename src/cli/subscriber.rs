@@ -88,11 +88,11 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
             })?;
         }
         Action::Show { user, form } => {
-            let subscriber = office.subscriber(person::parse(&user)?)?;
+            let subscriber = office.subscriber(&person::parse(&user)?)?;
             form.print_one(&subscriber, &described(&subscriber))?;
         }
         Action::Remove { user } => {
-            let removed = office.remove_subscriber(person::parse(&user)?)?;
+            let removed = office.remove_subscriber(&person::parse(&user)?)?;
             println!("removed {}", removed.address);
         }
         Action::SetPassword { user, password } => {
@@ -100,7 +100,7 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
             let new = NewPassword {
                 password: password.text.clone(),
             };
-            let changed = office.set_password(person::parse(&user)?, new)?;
+            let changed = office.set_password(&person::parse(&user)?, new)?;
             println!("changed the password of {}", changed.address);
             password.tell_if_made();
         }

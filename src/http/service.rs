@@ -1,0 +1,255 @@
+//! What the operator's desk can do, whichever way the order came: over the admin API, or from a
+//! command line that opened the store itself.
+use super::view::{
+    BindingView, EntryView, NewPassword, NewSubscriber, Page, PageRequest, Purged, QueueView,
+    StepView, SubscriberView, TraceView,
+};
+use crate::{
+    deferred::{Deferred, Envelope},
+    identity::{Address, AddressError},
+    sip_core::{Location, Subscriber, Subscribers, SubscribersError},
+    store::StoreError,
+};
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The address names no user.
+    #[error("`{given}` is no address of a user: {reason}")]
+    Address {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        reason: AddressError,
+    },
+    /// The subscriber exists.
+    #[error("{0} is a subscriber already")]
+    Exists(Address),
+    /// There is no such subscriber.
+    #[error("{0} is no subscriber")]
+    UnknownSubscriber(Address),
+    /// Nothing is known of such a message.
+    #[error("nothing is known of a message `{0}`")]
+    UnknownMessage(String),
+    /// There is no such page.
+    #[error("`after` must be the `next` of another page, got `{0}`")]
+    After(String),
+    /// The document or the query cannot be read.
+    #[error("unreadable: {0}")]
+    Unreadable(String),
+    /// A password with nothing in it protects nothing.
+    #[error("the password is empty")]
+    EmptyPassword,
+    /// There is nothing at this path.
+    #[error("nothing here; see the admin API's list of paths")]
+    NoSuchPath,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ServiceError {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Address { .. } | Self::After(_) | Self::Unreadable(_) | Self::EmptyPassword => 400,
+            Self::UnknownSubscriber(_) | Self::UnknownMessage(_) | Self::NoSuchPath => 404,
+            Self::Exists(_) => 409,
+            Self::Store(StoreError::Busy | StoreError::Closed) => 503,
+            Self::Store(_) => 500,
+        }
+    }
+
+    /// The reason as a word that stays the same.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "bad_address",
+            Self::Exists(_) => "exists",
+            Self::UnknownSubscriber(_) => "unknown_subscriber",
+            Self::UnknownMessage(_) => "unknown_message",
+            Self::After(_) => "bad_page",
+            Self::Unreadable(_) => "unreadable",
+            Self::EmptyPassword => "empty_password",
+            Self::NoSuchPath => "no_such_path",
+            Self::Store(error) => error.kind(),
+        }
+    }
+}
+
+/// The functions behind the desk. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Who may log in.
+    pub subscribers: Subscribers,
+    /// Where they are.
+    pub location: Location,
+    /// What waits for them.
+    pub deferred: Deferred,
+}
+
+type Outcome<T> = Result<T, ServiceError>;
+
+impl Services {
+    /// Adds a subscriber.
+    ///
+    /// Errors: `Address`, `EmptyPassword`, `Exists`, `Store`.
+    pub async fn add_subscriber(&self, new: NewSubscriber) -> Outcome<SubscriberView> {
+        let address = address(&new.address)?;
+        let password = usable(&new.password)?;
+        let added = self.subscribers.add(&address, password, new.deferral).await;
+        Ok(self.described(&added.map_err(|error| refused(error, address))?))
+    }
+
+    /// A page of all subscribers.
+    ///
+    /// Errors: `Address`, `Store`.
+    pub async fn subscribers(&self, page: &PageRequest) -> Outcome<Page<SubscriberView>> {
+        let after = page.after.as_deref().map(address).transpose()?;
+        let limit = page.limit();
+        let found = self.subscribers.list(after.as_ref(), limit).await?;
+        let items: Vec<_> = found.iter().map(|one| self.described(one)).collect();
+        let next = (items.len() == limit).then(|| items.last().map(|last| last.address.clone()));
+        let next = next.flatten();
+        Ok(Page { items, next })
+    }
+
+    /// One subscriber.
+    ///
+    /// Errors: `Address`, `UnknownSubscriber`, `Store`.
+    pub async fn subscriber(&self, given: &str) -> Outcome<SubscriberView> {
+        let address = address(given)?;
+        let found = self.subscribers.get(&address).await?;
+        let subscriber = found.ok_or(ServiceError::UnknownSubscriber(address))?;
+        Ok(self.described(&subscriber))
+    }
+
+    /// Gives a subscriber a new password.
+    ///
+    /// Errors: `Address`, `EmptyPassword`, `UnknownSubscriber`, `Store`.
+    pub async fn set_password(&self, given: &str, new: NewPassword) -> Outcome<SubscriberView> {
+        let address = address(given)?;
+        let password = usable(&new.password)?;
+        let changed = self.subscribers.set_password(&address, password).await;
+        Ok(self.described(&changed.map_err(|error| refused(error, address))?))
+    }
+
+    /// Removes a subscriber; what waits for them stays.
+    ///
+    /// Errors: `Address`, `UnknownSubscriber`, `Store`.
+    pub async fn remove_subscriber(&self, given: &str) -> Outcome<SubscriberView> {
+        let view = self.subscriber(given).await?;
+        let address = address(given)?;
+        let removed = self.subscribers.remove(&address).await;
+        removed.map_err(|error| refused(error, address))?;
+        Ok(view)
+    }
+
+    /// A page of the recipients for whom something waits.
+    ///
+    /// Errors: `Address`, `Store`.
+    pub async fn queues(&self, page: &PageRequest) -> Outcome<Page<QueueView>> {
+        let after = page.after.as_deref().map(address).transpose()?;
+        let limit = page.limit();
+        let found = self.deferred.mailboxes(after.as_ref(), limit).await?;
+        let next = full(&found, limit).map(|(recipient, _)| recipient.to_string());
+        let items = found.into_iter().map(|(recipient, waiting)| QueueView {
+            recipient: recipient.to_string(),
+            count: waiting.count,
+            octets: waiting.octets,
+        });
+        let items = items.collect();
+        Ok(Page { items, next })
+    }
+
+    /// A page of what waits for one recipient.
+    ///
+    /// Errors: `Address`, `After`, `Store`.
+    pub async fn queue(&self, given: &str, page: &PageRequest) -> Outcome<Page<EntryView>> {
+        let recipient = address(given)?;
+        let after = match &page.after {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| ServiceError::After(text.clone()))?,
+        };
+        let limit = page.limit();
+        let found = self.deferred.list(&recipient, after, limit).await?;
+        let last = found.iter().map(|envelope| envelope.sequence).max();
+        let next = full(&found, limit).and(last).map(|last| last.to_string());
+        let items = found.iter().map(entry).collect();
+        Ok(Page { items, next })
+    }
+
+    /// Removes all that waits for one recipient.
+    ///
+    /// Errors: `Address`, `Store`.
+    pub async fn purge(&self, given: &str) -> Outcome<Purged> {
+        let recipient = address(given)?;
+        let messages = self.deferred.purge(&recipient, "purged by an operator").await?;
+        tracing::info!(%recipient, messages, "queue purged by an operator");
+        Ok(Purged { messages })
+    }
+
+    /// The life of a message.
+    ///
+    /// Errors: `UnknownMessage`, `Store`.
+    pub async fn trace(&self, message_id: &str) -> Outcome<TraceView> {
+        let steps = self.deferred.trace(message_id).await?;
+        if steps.is_empty() {
+            return Err(ServiceError::UnknownMessage(message_id.to_owned()));
+        }
+        let steps = steps.into_iter().map(|step| StepView {
+            at: step.at.to_rfc3339(),
+            recipient: step.recipient.to_string(),
+            state: step.state.to_string(),
+            reason: step.reason,
+        });
+        let (message_id, steps) = (message_id.to_owned(), steps.collect());
+        Ok(TraceView { message_id, steps })
+    }
+
+    fn described(&self, subscriber: &Subscriber) -> SubscriberView {
+        let bindings = self.location.bindings(&subscriber.address);
+        SubscriberView {
+            address: subscriber.address.to_string(),
+            deferral: subscriber.deferral,
+            created: subscriber.created.to_rfc3339(),
+            bindings: bindings.iter().map(|binding| BindingView {
+                contact: binding.contact.to_string(),
+                expires: binding.expires_at.to_rfc3339(),
+            }).collect(),
+        }
+    }
+}
+
+fn address(given: &str) -> Outcome<Address> {
+    Address::parse(given).map_err(|reason| ServiceError::Address {
+        given: given.to_owned(),
+        reason,
+    })
+}
+
+fn usable(password: &str) -> Outcome<&str> {
+    match password.is_empty() {
+        true => Err(ServiceError::EmptyPassword),
+        false => Ok(password),
+    }
+}
+
+/// The last of a page that is full, so that there may be a next one.
+fn full<T>(found: &[T], limit: usize) -> Option<&T> {
+    found.last().filter(|_| found.len() >= limit)
+}
+
+fn entry(envelope: &Envelope) -> EntryView {
+    let facts = &envelope.facts;
+    EntryView {
+        sequence: envelope.sequence,
+        message_id: facts.message_id.clone(),
+        sender: facts.sender.to_string(),
+        content_type: facts.content_type.clone(),
+        size: facts.size,
+        state: envelope.state.to_string(),
+        stored: envelope.stored_at.to_rfc3339(),
+        expires: envelope.expires_at.to_rfc3339(),
+        attempts: u64::from(envelope.attempts),
+    }
+}
