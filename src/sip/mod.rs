@@ -3,7 +3,12 @@
 //! `codec` and the state machines are pure: octets and `now` come in, messages and effects go
 //! out. `actor` is where they meet sockets and timers.
 
+pub mod actor;
 pub mod auth;
 pub mod codec;
+pub mod config;
 pub mod dialog;
+pub mod metrics;
 pub mod transaction;
+
+pub use config::Config;

@@ -3,7 +3,7 @@
 //! Pure: what the clock and the random source give comes in as arguments. A server issues a
 //! [`Challenge`] with a nonce of its [`NonceSealer`], reads [`Credentials`], asks the sealer and
 //! a [`ReplayWindow`] about the nonce, and calls [`Credentials::verify`] with the stored HA1. A
-//! client picks one of several challenges with [`strongest`] and calls [`Challenge::answer`].
+//! client lets a [`Responder`] pick the [`strongest`] of several challenges and answer it.
 mod algorithm;
 mod challenge;
 mod credentials;
@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod nonce;
 mod replay;
+mod responder;
 
 pub use algorithm::{Algorithm, ha1};
 pub use challenge::{Account, Challenge, strongest};
@@ -18,3 +19,4 @@ pub use credentials::Credentials;
 pub use error::AuthError;
 pub use nonce::{NonceSealer, NonceState};
 pub use replay::{ReplayWindow, Use};
+pub use responder::Responder;

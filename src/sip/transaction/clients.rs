@@ -285,7 +285,7 @@ impl Clients {
             });
         }
         if let (Some(news), Some(id)) = (step.tell, client.id) {
-            effects.extend(told(news, id, response));
+            effects.extend(told(news, id, response, client.to));
         }
         let may_cancel = matches!(
             client.machine,
@@ -338,9 +338,9 @@ impl Clients {
     }
 }
 
-fn told(news: News, id: RequestId, response: Option<Message>) -> Option<Effect> {
+fn told(news: News, id: RequestId, response: Option<Message>, from: Peer) -> Option<Effect> {
     match news {
-        News::Response => response.map(|response| Effect::Response { id, response }),
+        News::Response => response.map(|response| Effect::Response { id, response, from }),
         News::TimedOut => Some(Effect::TimedOut { id }),
         News::TransportFailed => Some(Effect::TransportFailed { id }),
         News::Ack | News::Abandoned => None,

@@ -52,6 +52,8 @@ pub enum Effect {
         id: RequestId,
         /// The response.
         response: Message,
+        /// The neighbour the request went to.
+        from: Peer,
     },
     /// No final response came within 64*T1.
     TimedOut {

@@ -27,5 +27,6 @@ pub use layer::Layer;
 pub use peer::{ConnectionId, Peer, Transport};
 pub use server_invite::ServerInvite;
 pub use server_other::ServerOther;
+pub use servers::reply_to;
 pub use step::{Misplaced, News, Outgoing, Step};
 pub use timers::Timers;

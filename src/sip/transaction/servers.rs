@@ -351,7 +351,7 @@ impl Servers {
 /// Where responses go (RFC 3261 §18.2.2, RFC 3581 §4).
 ///
 /// `maddr` is not followed: it would let a sender aim our answers at others.
-fn reply_to(via: &Via, from: Peer) -> Peer {
+pub fn reply_to(via: &Via, from: Peer) -> Peer {
     if from.transport.is_reliable() || via.rport().is_some() {
         return from;
     }

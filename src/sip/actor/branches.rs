@@ -1,0 +1,28 @@
+use crate::sip::{codec::Via, transaction::Transport};
+use std::hash::{BuildHasher, RandomState};
+
+/// Makes branches: unique by a counter, and not to be guessed from outside by a keyed hash.
+pub(super) struct Branches {
+    key: RandomState,
+    count: u64,
+}
+
+impl Branches {
+    pub fn new() -> Self {
+        Self {
+            key: RandomState::new(),
+            count: 0,
+        }
+    }
+
+    /// The Via of a new transaction. Asks for `rport` (RFC 3581).
+    pub fn next_via(&mut self, transport: Transport, sent_by: &str) -> String {
+        self.count += 1;
+        let mark = self.key.hash_one(self.count);
+        let (cookie, transport) = (Via::MAGIC_COOKIE, transport.as_str());
+        format!(
+            "SIP/2.0/{transport} {sent_by};branch={cookie}{mark:016x}{:x};rport",
+            self.count
+        )
+    }
+}

@@ -1,0 +1,133 @@
+use super::sorter::Sorter;
+use crate::net;
+use crate::sip::{
+    codec::{Builder, Limits, Message, ParseError, validate},
+    metrics::Metrics,
+    transaction::{Peer, reply_to},
+};
+use actix::prelude::*;
+use bytes::Bytes;
+use futures_util::stream;
+use std::{io, net::SocketAddr, rc::Rc};
+use tokio::net::UdpSocket;
+
+/// Datagrams taken from the socket before others get their turn.
+const BATCH: usize = 64;
+/// The longest datagram there is.
+const LONGEST: usize = 65_535;
+
+/// Reads one UDP socket: every wake-up gives one batch per shard.
+pub(super) struct Datagrams {
+    socket: Rc<UdpSocket>,
+    limits: Limits,
+    sorter: Sorter,
+    metrics: Metrics,
+}
+
+type Batch = io::Result<Vec<(Bytes, SocketAddr)>>;
+
+impl Datagrams {
+    pub fn start(
+        socket: Rc<UdpSocket>,
+        limits: Limits,
+        sorter: Sorter,
+        metrics: Metrics,
+    ) -> Addr<Self> {
+        Self::create(|ctx| {
+            ctx.add_stream(batches(socket.clone()));
+            Self {
+                socket,
+                limits,
+                sorter,
+                metrics,
+            }
+        })
+    }
+
+    fn take(&mut self, octets: Bytes, source: SocketAddr) {
+        let peer = Peer::udp(source);
+        let message = match Message::parse(octets.clone(), &self.limits) {
+            Ok(message) => message,
+            // a keep-alive of nothing but line ends
+            Err(ParseError::Empty) => return,
+            Err(error) => {
+                self.metrics.refused(error.kind());
+                let salvaged = Message::salvage(&octets, &self.limits);
+                return salvaged
+                    .into_iter()
+                    .for_each(|request| self.refuse(&request, error.status(), peer));
+            }
+        };
+        match validate(&message) {
+            Ok(()) => self.sorter.push(message, peer),
+            Err(invalid) => {
+                self.metrics.refused(invalid.kind());
+                self.refuse(&message, invalid.status(), peer);
+            }
+        }
+    }
+
+    /// Answers a bad request outside any transaction; a bad response or ACK gets no answer.
+    fn refuse(&self, request: &Message, status: u16, from: Peer) {
+        let Some(response) = refusal(request, status, from) else {
+            return;
+        };
+        let to = request.via().map_or(from, |via| reply_to(&via, from));
+        if self.socket.try_send_to(response.octets(), to.addr).is_err() {
+            self.metrics.unsent.increment(1);
+        }
+    }
+}
+
+/// The response to a request that is no good; `None` for what must not be answered.
+pub(super) fn refusal(request: &Message, status: u16, from: Peer) -> Option<Message> {
+    use crate::sip::codec::Method;
+    if !request.is_request() || request.is(&Method::Ack) {
+        return None;
+    }
+    let stamped = request.with_top_via_received(from.addr).ok()?;
+    let response = Builder::response(&stamped, status).to_tag(&net::random_token(8));
+    Some(response.build())
+}
+
+impl Actor for Datagrams {
+    type Context = Context<Self>;
+}
+
+impl StreamHandler<Batch> for Datagrams {
+    fn handle(&mut self, batch: Batch, _: &mut Context<Self>) {
+        // a failed read of a datagram socket concerns one datagram
+        let Ok(batch) = batch else {
+            return self.metrics.refused("read_failed");
+        };
+        for (octets, source) in batch {
+            self.take(octets, source);
+        }
+        if self.sorter.flush() {
+            // the sender of a datagram repeats it
+            let lost = self.sorter.discard();
+            self.metrics.mailbox_full.increment(lost as u64);
+        }
+    }
+}
+
+fn batches(socket: Rc<UdpSocket>) -> impl futures_util::Stream<Item = Batch> {
+    let buffer = vec![0; LONGEST].into_boxed_slice();
+    stream::unfold((socket, buffer), |(socket, mut buffer)| async move {
+        let batch = read(&socket, &mut buffer).await;
+        Some((batch, (socket, buffer)))
+    })
+}
+
+async fn read(socket: &UdpSocket, buffer: &mut [u8]) -> Batch {
+    let mut batch = Vec::with_capacity(8);
+    let (length, source) = socket.recv_from(buffer).await?;
+    batch.push((Bytes::copy_from_slice(&buffer[..length]), source));
+    while batch.len() < BATCH {
+        match socket.try_recv_from(buffer) {
+            Ok((length, source)) => batch.push((Bytes::copy_from_slice(&buffer[..length]), source)),
+            Err(_) => break,
+        }
+    }
+    Ok(batch)
+}

@@ -1,0 +1,170 @@
+//! What the endpoint is told, and what it tells.
+use super::{Endpoint, RequestFailed, Target};
+use crate::sip::{
+    codec::Message,
+    transaction::{ConnectionId, Peer, RequestId, ServerKey},
+};
+use actix::prelude::*;
+use std::{io, net::SocketAddr};
+use tokio::sync::oneshot;
+
+/// News for the transaction user: a request outside any INVITE dialog of this endpoint.
+///
+/// It is to be answered with [`EndpointHandle::respond`](super::EndpointHandle::respond), an
+/// INVITE also through [`Dialog::answer`](super::Dialog::answer). Never ACK or CANCEL.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Incoming {
+    /// The transaction to answer in.
+    pub key: ServerKey,
+    /// The request; its Via says where it came from.
+    pub request: Message,
+    /// The neighbour it came from.
+    pub source: Peer,
+}
+
+/// News for who watches an INVITE: it was cancelled and waits for its 487.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cancelled {
+    /// The INVITE's transaction.
+    pub key: ServerKey,
+}
+
+/// News for who sent a request.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ClientEvent {
+    /// The request.
+    pub id: RequestId,
+    /// What became of it.
+    pub kind: ClientEventKind,
+}
+
+/// What became of a request. Provisional responses may come before the last word; to an INVITE
+/// several 2xx may come.
+#[derive(Clone, Debug)]
+pub enum ClientEventKind {
+    /// A response.
+    Response {
+        /// The response, our Via on top.
+        message: Message,
+        /// The neighbour the request went to.
+        from: Peer,
+    },
+    /// No final response within 64*T1.
+    TimedOut,
+    /// It could not be sent, or the stream that would bring the answer is gone.
+    TransportFailed,
+}
+
+/// What the dialog actor is told by the endpoint.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) enum DialogMail {
+    Request {
+        key: ServerKey,
+        request: Message,
+        source: Peer,
+    },
+    Ack(Message),
+}
+
+/// Who waits for the answer to a request.
+pub(super) enum Sink {
+    Actor(Recipient<ClientEvent>),
+    Once(oneshot::Sender<Result<Message, RequestFailed>>),
+}
+
+impl Sink {
+    /// The request failed before the transaction table knew it.
+    pub fn fail(self, id: RequestId) {
+        let kind = ClientEventKind::TransportFailed;
+        match self {
+            // the user's own request: it made room for the answer when it asked
+            Self::Actor(user) => user.do_send(ClientEvent { id, kind }),
+            Self::Once(answer) => drop(answer.send(Err(RequestFailed::Transport))),
+        }
+    }
+}
+
+/// Messages of one read, all of this shard.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Received(pub Vec<(Message, Peer)>);
+
+/// Octets for streams of this shard, from another one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct WriteFor {
+    pub from: usize,
+    pub items: Vec<(ConnectionId, Message)>,
+}
+
+/// A stream is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Lost(pub ConnectionId);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Respond {
+    pub key: ServerKey,
+    pub response: Message,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Submit {
+    pub id: RequestId,
+    pub request: Message,
+    pub target: Target,
+    pub sink: Sink,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct SendAck {
+    pub ack: Message,
+    pub target: Target,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CancelRequest(pub RequestId);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct WatchCancel {
+    pub key: ServerKey,
+    pub watcher: Recipient<Cancelled>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct AdmitDialog {
+    pub tag: Box<str>,
+    pub mail: Recipient<DialogMail>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct ReleaseDialog(pub Box<str>);
+
+/// Bind the sockets and begin to read.
+#[derive(Message)]
+#[rtype(result = "io::Result<SocketAddr>")]
+pub(super) struct Bind {
+    pub listen: SocketAddr,
+    pub endpoints: Vec<Addr<Endpoint>>,
+}
+
+/// Refuse new work from now on, finish what is begun.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Drain;
+
+/// Close everything.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;

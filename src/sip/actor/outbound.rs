@@ -1,0 +1,257 @@
+//! How a request of ours finds its way: next hop, transport, connection.
+use super::{
+    Endpoint, Target,
+    hop::{Hop, next_hop},
+    orders::Sink,
+    stream::Frames,
+};
+use crate::{
+    clock, net,
+    sip::{
+        codec::Message,
+        transaction::{Peer, RequestId, Transport},
+    },
+};
+use actix::prelude::*;
+use std::{io, net::SocketAddr, time::Duration};
+use tokio::net::TcpStream;
+
+/// What is left of a datagram for the Via we add.
+const VIA_ROOM: usize = 120;
+/// The longest UDP payload over IPv4.
+const LONGEST_DATAGRAM: usize = 65_507;
+
+/// A message that waits for its way.
+#[derive(Clone)]
+pub(super) struct Outbound {
+    pub message: Message,
+    pub kind: Kind,
+    /// It would go by UDP but for its length: it still does if TCP is refused.
+    pub by_length: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of a client transaction; without Via yet.
+    Request(RequestId),
+    /// An ACK for a 2xx; without Via yet.
+    Ack,
+    /// A response whose stream is gone.
+    Response,
+}
+
+impl Endpoint {
+    pub(super) fn submit(
+        &mut self,
+        id: RequestId,
+        message: Message,
+        target: Target,
+        sink: Sink,
+        ctx: &mut Context<Self>,
+    ) {
+        self.sinks.insert(id, sink);
+        let outbound = Outbound {
+            message,
+            kind: Kind::Request(id),
+            by_length: false,
+        };
+        self.route(outbound, target, ctx);
+    }
+
+    pub(super) fn route(&mut self, outbound: Outbound, target: Target, ctx: &mut Context<Self>) {
+        match target {
+            Target::Peer(peer) => return self.dispatch(outbound, peer, ctx),
+            Target::Flow(peer) if self.wires.is_open(peer) => {
+                return self.dispatch(outbound, peer, ctx);
+            }
+            Target::Flow(_) | Target::Message => {}
+        }
+        match next_hop(&outbound.message) {
+            Hop::Known(peer) => self.dispatch(outbound, peer, ctx),
+            Hop::Named {
+                host,
+                port,
+                transport,
+            } => self.look_up(outbound, &host, port, transport, ctx),
+            Hop::Nowhere => self.fail(outbound),
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        outbound: Outbound,
+        host: &str,
+        port: u16,
+        transport: Transport,
+        ctx: &mut Context<Self>,
+    ) {
+        let limit = self.shared.config.connect_timeout;
+        let wanted = (host.to_owned(), port);
+        let search = async move {
+            let found = tokio::time::timeout(limit, tokio::net::lookup_host(wanted)).await;
+            found
+                .ok()
+                .and_then(Result::ok)
+                .and_then(|mut found| found.next())
+        };
+        let done = search.into_actor(self).map(move |found, this, ctx| {
+            match found {
+                Some(addr) => this.dispatch(
+                    outbound,
+                    Peer {
+                        addr,
+                        transport,
+                        connection: None,
+                    },
+                    ctx,
+                ),
+                None => this.fail(outbound),
+            }
+            this.perform_effects(ctx);
+        });
+        ctx.spawn(done);
+    }
+
+    /// Chooses the transport by length and finds or makes the connection.
+    fn dispatch(&mut self, mut outbound: Outbound, mut peer: Peer, ctx: &mut Context<Self>) {
+        if peer.transport == Transport::Udp {
+            let longest =
+                usize::try_from(self.shared.config.max_datagram.as_u64()).unwrap_or(usize::MAX);
+            if outbound.message.octets().len() + VIA_ROOM <= longest {
+                return self.transmit(outbound, peer);
+            }
+            outbound.by_length = true;
+            peer.transport = Transport::Tcp;
+        }
+        if !self.wires.is_open(peer) {
+            peer.connection = self.wires.directory.find(peer.addr);
+        }
+        match peer.connection {
+            Some(_) => self.transmit(outbound, peer),
+            None if peer.transport == Transport::Tcp => self.connect(outbound, peer.addr, ctx),
+            None => self.fail(outbound),
+        }
+    }
+
+    fn transmit(&mut self, outbound: Outbound, to: Peer) {
+        let message = match outbound.kind {
+            Kind::Response => outbound.message.clone(),
+            _ => {
+                let via = self.branches.next_via(to.transport, &self.sent_by);
+                outbound.message.with_top_via(&via)
+            }
+        };
+        let taken = match outbound.kind {
+            Kind::Request(id) => self.layer.request(id, message, to, clock::now()).is_ok(),
+            _ => {
+                self.observe_sent(&to, &message);
+                self.wires.send(to, &message).is_ok()
+            }
+        };
+        if !taken {
+            self.fail(outbound);
+        }
+    }
+
+    pub(super) fn connect(
+        &mut self,
+        outbound: Outbound,
+        addr: SocketAddr,
+        ctx: &mut Context<Self>,
+    ) {
+        let bound = self.shared.config.max_pending;
+        if let Some(waiting) = self.connecting.get_mut(&addr) {
+            return match waiting.len() < bound {
+                true => waiting.push(outbound),
+                false => {
+                    self.metrics.refused("pending_full");
+                    self.fail(outbound);
+                }
+            };
+        }
+        if self.connecting.len() + self.wires.connections.len()
+            >= self.shared.config.max_connections
+        {
+            self.metrics.too_many_connections.increment(1);
+            return self.fail(outbound);
+        }
+        self.connecting.insert(addr, vec![outbound]);
+        let made = connect(addr, self.shared.config.connect_timeout).into_actor(self);
+        ctx.spawn(made.map(move |result, this, ctx| this.connected(addr, result, ctx)));
+    }
+
+    fn connected(
+        &mut self,
+        addr: SocketAddr,
+        result: io::Result<TcpStream>,
+        ctx: &mut Context<Self>,
+    ) {
+        let waiting = self.connecting.remove(&addr).unwrap_or_default();
+        match result {
+            Ok(tcp) => {
+                let peer = self.open_stream(tcp, addr, ctx);
+                for outbound in waiting {
+                    self.transmit(outbound, peer);
+                }
+            }
+            Err(error) => {
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                for outbound in waiting {
+                    let fits = outbound.message.octets().len() + VIA_ROOM <= LONGEST_DATAGRAM;
+                    match refused && outbound.by_length && fits {
+                        true => self.transmit(outbound, Peer::udp(addr)),
+                        false => self.fail(outbound),
+                    }
+                }
+            }
+        }
+        self.perform_effects(ctx);
+    }
+
+    /// Takes a new stream into service, whoever opened it.
+    pub(super) fn open_stream(
+        &mut self,
+        tcp: TcpStream,
+        addr: SocketAddr,
+        ctx: &mut Context<Self>,
+    ) -> Peer {
+        let id = self.next_connection();
+        let peer = Peer {
+            addr,
+            transport: Transport::Tcp,
+            connection: Some(id),
+        };
+        // without these options the stream works, only less well
+        let _ = net::tune(&tcp);
+        let (inlet, outlet) = net::open(
+            tcp,
+            Frames::new(self.shared.config.limits),
+            self.stream_limits(),
+        );
+        self.wires
+            .connections
+            .insert(id, addr, outlet, inlet.gate());
+        self.wires.directory.opened(addr, id);
+        self.start_stream(inlet, peer, id, ctx);
+        peer
+    }
+
+    fn fail(&mut self, outbound: Outbound) {
+        match outbound.kind {
+            Kind::Request(id) => {
+                if let Some(sink) = self.sinks.remove(&id) {
+                    sink.fail(id);
+                }
+            }
+            Kind::Ack => self.metrics.refused("ack_unsent"),
+            Kind::Response => self.metrics.refused("response_unsent"),
+        }
+    }
+}
+
+async fn connect(addr: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    match tokio::time::timeout(limit, TcpStream::connect(addr)).await {
+        Ok(result) => result,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
