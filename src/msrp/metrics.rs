@@ -10,6 +10,43 @@ const CLOSED: &str = "restante_msrp_closed_total";
 const TIMEOUTS: &str = "restante_msrp_response_timeouts_total";
 const STRAY: &str = "restante_msrp_stray_responses_total";
 
+/// Why requests are refused.
+const REFUSALS: [&str; 17] = [
+    "bound_elsewhere",
+    "no_session",
+    "unknown_method",
+    "media_type",
+    "too_large",
+    "path_order",
+    "bad_path",
+    "no_message_id",
+    "bad_byte_range",
+    "bad_report_preference",
+    "no_content_type",
+    "head_too_long",
+    "bad_start_line",
+    "bad_header",
+    "bad_end_line",
+    "body_too_long",
+    "other",
+];
+
+/// Why connections are closed.
+const CLOSINGS: [&str; 12] = [
+    "local",
+    "peer_closed",
+    "broken",
+    "framing",
+    "bind_timeout",
+    "connect_failed",
+    "refused",
+    "stalled",
+    "internal",
+    "too_many_connections",
+    "not_handed_over",
+    "other",
+];
+
 /// Handles taken once, so that the hot path pays no look-up.
 #[derive(Clone)]
 pub struct Metrics {
@@ -27,6 +64,8 @@ pub struct Metrics {
     pub timeouts: Counter,
     /// Responses to no request of ours.
     pub stray: Counter,
+    refused: [Counter; REFUSALS.len()],
+    closed: [Counter; CLOSINGS.len()],
 }
 
 /// Counts one open connection or session for as long as it lives, even if its actor panics.
@@ -68,6 +107,8 @@ impl Metrics {
             octets_out: counter!(OCTETS, "direction" => "out"),
             timeouts: counter!(TIMEOUTS),
             stray: counter!(STRAY),
+            refused: REFUSALS.map(|reason| counter!(REFUSED, "reason" => reason)),
+            closed: CLOSINGS.map(|reason| counter!(CLOSED, "reason" => reason)),
         }
     }
 
@@ -84,14 +125,20 @@ impl Metrics {
     }
 
     /// Counts a refused request.
-    pub fn refused(&self, reason: &'static str) {
-        counter!(REFUSED, "reason" => reason).increment(1);
+    pub fn refused(&self, reason: &str) {
+        of(&REFUSALS, &self.refused, reason).increment(1);
     }
 
     /// Counts a closed connection.
-    pub fn closed(&self, reason: &'static str) {
-        counter!(CLOSED, "reason" => reason).increment(1);
+    pub fn closed(&self, reason: &str) {
+        of(&CLOSINGS, &self.closed, reason).increment(1);
     }
+}
+
+/// The counter of a reason; one without a name of its own counts as the last, `other`.
+fn of<'a>(reasons: &[&str], counters: &'a [Counter], reason: &str) -> &'a Counter {
+    let place = reasons.iter().position(|known| *known == reason);
+    &counters[place.unwrap_or(reasons.len() - 1)]
 }
 
 #[cfg(test)]
@@ -107,6 +154,7 @@ mod tests {
             metrics.octets_in.increment(7);
             metrics.refused("no_session");
             metrics.closed("bind_timeout");
+            metrics.closed("something new");
             drop(metrics.open_connection());
         });
         let text = recorder.handle().render();
@@ -114,6 +162,7 @@ mod tests {
             "restante_msrp_body_bytes_total{direction=\"in\"} 7",
             "restante_msrp_refused_total{reason=\"no_session\"} 1",
             "restante_msrp_closed_total{reason=\"bind_timeout\"} 1",
+            "restante_msrp_closed_total{reason=\"other\"} 1",
             "restante_msrp_connections 0",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock,
     msrp::{
-        ByteRange, Continuation, FailureReport, Method, OutgoingHead, OutgoingId, encoding,
+        ByteRange, Continuation, Method, OutgoingHead, OutgoingId, encoding,
         hop::{Effect, Hop, Transaction, TransactionId},
         metrics,
         session::Answer,

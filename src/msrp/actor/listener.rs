@@ -107,10 +107,13 @@ fn start(board: &Rc<Switchboard>, inlet: Inlet<Decoder>, frames: Vec<Frame>) -> 
 
 fn refuse(board: &Switchboard, peer: SocketAddr, error: &ReadError<DecodeError>) {
     tracing::debug!(%peer, %error, "MSRP connection refused");
-    board.metrics.closed(match error {
-        ReadError::Io(_) => "broken",
-        ReadError::Decode(error) => error.kind(),
-    });
+    match error {
+        ReadError::Io(_) => board.metrics.closed("broken"),
+        ReadError::Decode(error) => {
+            board.metrics.refused(error.kind());
+            board.metrics.closed("framing");
+        }
+    }
 }
 
 /// Returns the shard that the first request's To-Path names.

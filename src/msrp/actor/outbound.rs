@@ -72,7 +72,8 @@ impl State {
         let stream = self.streams.borrow_mut().remove(&id);
         let mut stream = stream.ok_or(SendError::Closed)?;
         let is_open = link.is_open(self.number, id);
-        if !is_open && !(stream.started && flag == Continuation::MoreChunks) {
+        let is_done = stream.started && flag == Continuation::MoreChunks;
+        if !is_open && !is_done {
             let mut range = stream.place.open();
             if flag == Continuation::Complete {
                 range.last = Some(range.offset());
