@@ -1,0 +1,109 @@
+use super::{Location, Realm, RegistrationChanged, Subscribers};
+use crate::{
+    clock,
+    identity::Address,
+    sip::{
+        codec::{Message, Uri},
+        transaction::Peer,
+    },
+    sip_core::{
+        Config, Kind, Reply, Verdict,
+        register::{self, Registered},
+    },
+};
+
+/// The registrar (RFC 3261 §10.3), from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Registrar {
+    realm: Realm,
+    subscribers: Subscribers,
+    location: Location,
+    config: std::sync::Arc<Config>,
+}
+
+/// What came of a REGISTER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The answer; send it first.
+    pub reply: Reply,
+    /// What to tell those who care, if something changed or was refreshed.
+    pub news: Option<RegistrationChanged>,
+}
+
+impl Registrar {
+    /// A registrar for the domains of `config`.
+    pub fn new(realm: Realm, subscribers: Subscribers, location: Location, config: Config) -> Self {
+        Self {
+            realm,
+            subscribers,
+            location,
+            config: config.into(),
+        }
+    }
+
+    /// Handles a REGISTER that came from `source`. The answer is given when it is on disk.
+    pub async fn handle(&self, request: &Message, source: Peer) -> Handled {
+        let handled = self.decide(request, source).await.unwrap_or_else(|reply| {
+            let news = None;
+            Handled { reply, news }
+        });
+        self.location.metrics().answered(handled.reply.code);
+        handled
+    }
+
+    async fn decide(&self, request: &Message, source: Peer) -> Result<Handled, Reply> {
+        self.check_domain(request)?;
+        let address = match self.realm.check(request, Kind::Registrar).await {
+            Verdict::Ok(address) => address,
+            Verdict::Challenge(reply) | Verdict::Forbidden(reply) => return Err(reply),
+        };
+        self.check_subscriber(&address).await?;
+        let now = clock::wall();
+        let (asked, config) = (request.detached(), self.config.clone());
+        let decide = move |current| {
+            let Registered {
+                bindings,
+                is_changed,
+            } = register::apply(&asked, source, current, now, &config)?;
+            Ok(is_changed.then_some(bindings))
+        };
+        let changed = self.location.change(&address, now, decide).await;
+        let (before, after) = changed.map_err(|error| {
+            tracing::warn!(%error, "a registration could not be stored");
+            Reply::new(503)
+        })??;
+        let is_query = request
+            .contacts()
+            .is_ok_and(|contacts| contacts.list().is_empty() && before.len() == after.len());
+        tracing::info!(%address, bindings = after.len(), "registered");
+        let news = (!is_query).then(|| RegistrationChanged {
+            address,
+            registered: !after.is_empty(),
+            first: before.is_empty() && !after.is_empty(),
+        });
+        let reply = register::answer(request, &after, now, &self.config);
+        Ok(Handled { reply, news })
+    }
+
+    /// The Request-URI names a domain of ours, or this very server by its address (step 1).
+    fn check_domain(&self, request: &Message) -> Result<(), Reply> {
+        let uri = request.uri().map_err(|_| Reply::new(400))?;
+        let Uri::Sip(uri) = uri else {
+            return Err(Reply::new(416));
+        };
+        let is_address = uri.host.address().is_some();
+        match is_address || self.config.is_ours(&uri.host.to_string()) {
+            true => Ok(()),
+            false => Err(Reply::new(404).because("Not A Domain Of Ours")),
+        }
+    }
+
+    /// The address of record belongs to a subscriber (step 5).
+    async fn check_subscriber(&self, address: &Address) -> Result<(), Reply> {
+        match self.subscribers.get(address).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Reply::new(404)),
+            Err(_) => Err(Reply::new(503)),
+        }
+    }
+}

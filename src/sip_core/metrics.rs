@@ -1,0 +1,78 @@
+//! What `/metrics` shows of the embedded SIP core. Names, units and help texts stand here and
+//! nowhere else.
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+/// Handles taken once, so that the hot path pays no look-up.
+#[derive(Clone)]
+pub(super) struct Metrics {
+    /// Subscribers with at least one binding.
+    pub(super) registered: Gauge,
+    /// Bindings that ended because nobody refreshed them.
+    pub(super) expired: Counter,
+    /// Requests that proved their sender.
+    pub(super) proven: Counter,
+    /// News of a registration that nobody took.
+    pub(super) news_lost: Counter,
+}
+
+impl Metrics {
+    /// Registers with the recorder in force.
+    pub(super) fn register() -> Self {
+        describe_gauge!(
+            "restante_sip_core_registered",
+            Unit::Count,
+            "Subscribers with at least one binding"
+        );
+        describe_counter!(
+            "restante_sip_core_expired_total",
+            Unit::Count,
+            "Bindings that ended because nobody refreshed them"
+        );
+        describe_counter!(
+            "restante_sip_core_proven_total",
+            Unit::Count,
+            "Requests that proved their sender"
+        );
+        describe_counter!(
+            "restante_sip_core_challenged_total",
+            Unit::Count,
+            "Requests asked for proof, by reason"
+        );
+        describe_counter!(
+            "restante_sip_core_registers_total",
+            Unit::Count,
+            "REGISTER requests answered, by status code"
+        );
+        describe_counter!(
+            "restante_sip_core_news_lost_total",
+            Unit::Count,
+            "News of a registration that nobody took"
+        );
+        Self {
+            registered: gauge!("restante_sip_core_registered"),
+            expired: counter!("restante_sip_core_expired_total"),
+            proven: counter!("restante_sip_core_proven_total"),
+            news_lost: counter!("restante_sip_core_news_lost_total"),
+        }
+    }
+
+    /// Counts a request asked for proof. Reasons: none, wrong, stale, forged, replayed.
+    pub(super) fn challenged(&self, reason: &'static str) {
+        counter!("restante_sip_core_challenged_total", "reason" => reason).increment(1);
+    }
+
+    /// Counts a REGISTER by its answer.
+    pub(super) fn answered(&self, code: u16) {
+        let code = match code {
+            200 => "200",
+            400 => "400",
+            401 => "401",
+            403 => "403",
+            404 => "404",
+            423 => "423",
+            503 => "503",
+            _ => "other",
+        };
+        counter!("restante_sip_core_registers_total", "code" => code).increment(1);
+    }
+}
