@@ -1,5 +1,7 @@
 //! MSRP sessions between switchboards, and between a switchboard and raw peers, over real
 //! loopback sockets.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 #[path = "msrp/ends.rs"]
 mod ends;
 
@@ -56,7 +58,7 @@ async fn chunk_over_the_largest_is_cut_and_answered_once() {
     let octets = Bytes::from(vec![b'z'; 300_000]);
     let head = text("m1").with_total(300_000);
     let id = active
-        .send(head, &[octets.clone()], Continuation::Complete)
+        .send(head, std::slice::from_ref(&octets), Continuation::Complete)
         .unwrap();
     assert_eq!(receive(&mut passive_ear).await.1, octets);
     assert_eq!(ear.response().await, (id, 200));
@@ -451,7 +453,11 @@ async fn peer_that_reads_nothing_pauses_its_sender_and_nobody_else() {
     let piece = Bytes::from(vec![b'x'; 60_000]);
     let mut sent = 0;
     while stuck
-        .send(text("big"), &[piece.clone()], Continuation::MoreChunks)
+        .send(
+            text("big"),
+            std::slice::from_ref(&piece),
+            Continuation::MoreChunks,
+        )
         .is_ok()
     {
         sent += piece.len();

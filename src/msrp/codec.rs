@@ -206,6 +206,9 @@ impl Lines {
                 self.searched = 0;
                 continue;
             }
+            if start == 0 && !line.starts_with(b"MSRP ") {
+                return Err(DecodeError::BadStartLine);
+            }
             if start > 0 && (line.is_empty() || line.starts_with(HYPHENS)) {
                 return Ok(Some((start, end)));
             }

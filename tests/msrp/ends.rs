@@ -166,7 +166,7 @@ pub async fn send_all(session: &SessionHandle, id: &str, mut octets: Bytes, chun
         loop {
             let mut head = text(id);
             head.byte_range = Some(chunk.range);
-            match session.send(head, &[chunk.body.clone()], chunk.flag) {
+            match session.send(head, std::slice::from_ref(&chunk.body), chunk.flag) {
                 Ok(_) => break,
                 Err(SendError::Full) => session.when_writable().await,
                 Err(error) => panic!("{error}"),
