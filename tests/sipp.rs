@@ -95,14 +95,8 @@ impl Scenario {
             .arg("-sf")
             .arg(&self.file)
             .args(["-i", "127.0.0.1", "-p", &self.port.to_string()])
-            .args([
-                "-key",
-                "user",
-                &self.user,
-                "-key",
-                "password",
-                &self.password,
-            ])
+            .args(["-key", "user", &self.user])
+            .args(["-au", &self.user, "-ap", &self.password])
             .args([
                 "-m",
                 "1",
