@@ -62,8 +62,10 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// Starts one endpoint per shard: first the actors, then the sockets, all on one port.
 ///
 /// `user` is called on each shard's own thread with the handle of its endpoint, and gives the
-/// recipient of that shard's [`Incoming`] requests; it may start actors there. Use
-/// [`Shards::current_only`] for one endpoint on the calling arbiter.
+/// recipient of that shard's [`Incoming`] requests; it may start actors there. Give that actor a
+/// mailbox for as many requests as one read may bring (`set_mailbox_capacity`; actix's default is
+/// 16): what does not fit is answered 503. Use [`Shards::current_only`] for one endpoint on the
+/// calling arbiter.
 pub async fn start<F>(
     shards: &Shards,
     config: &Config,
