@@ -5,7 +5,7 @@ use crate::{
         ContentId, Facts, PIECE, Refusal, Reservation, Stored, content::pieces, extent::Extents,
         keys,
     },
-    store::{Readable, Table},
+    store::Table,
 };
 use bytes::{Bytes, BytesMut};
 

@@ -3,7 +3,7 @@ use crate::{
     clock,
     identity::Address,
     sip::{
-        codec::{Message, Uri},
+        codec::{Contacts, Message, Uri},
         transaction::Peer,
     },
     sip_core::{
@@ -72,15 +72,15 @@ impl Registrar {
             tracing::warn!(%error, "a registration could not be stored");
             Reply::new(503)
         })??;
-        let is_query = request
-            .contacts()
-            .is_ok_and(|contacts| contacts.list().is_empty() && before.len() == after.len());
-        tracing::info!(%address, bindings = after.len(), "registered");
-        let news = (!is_query).then(|| RegistrationChanged {
+        let contacts = request.contacts();
+        let is_query = matches!(contacts, Ok(Contacts::List(list)) if list.is_empty());
+        tracing::info!(%address, bindings = after.len(), "registration answered");
+        let news = RegistrationChanged {
             address,
             registered: !after.is_empty(),
             first: before.is_empty() && !after.is_empty(),
-        });
+        };
+        let news = (!is_query).then_some(news);
         let reply = register::answer(request, &after, now, &self.config);
         Ok(Handled { reply, news })
     }
