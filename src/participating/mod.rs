@@ -1,1 +1,22 @@
-//! The home IM server: joins SIP and MSRP to the functions.
+//! The home IM server of its subscribers: takes their messages, hands them to who is there and
+//! keeps them for who is not.
+//!
+//! Here, and only here, SIP and MSRP meet the functions. `routing` decides where a request goes,
+//! `facts` what is kept with a message, `wrapping` and `invitation` how it travels to its reader;
+//! `actor` carries it out: one flow per call, which reads like the ladder it draws.
+//! Sources: RFC 3261 (as B2BUA), RFC 3428, RFC 4975, RFC 3842, OMA SIMPLE IM.
+
+pub mod actor;
+mod config;
+mod drains;
+mod facts;
+mod invitation;
+mod metrics;
+mod routing;
+mod watchers;
+mod wrapping;
+
+pub use config::Config;
+pub use drains::Drains;
+pub use metrics::Metrics;
+pub use watchers::Watchers;

@@ -126,6 +126,11 @@ impl Extra {
         self
     }
 
+    fn has(&self, name: Name) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(header, _)| Name::from_bytes(header.as_bytes()) == name)
+    }
+
     pub(super) fn apply(&self, builder: Builder) -> Builder {
         let headers = self.headers.iter();
         let builder = headers.fold(builder, |builder, (name, value)| builder.other(name, value));
@@ -136,7 +141,7 @@ impl Extra {
     }
 }
 
-/// A response to be: the dialog adds tag and Contact.
+/// A response to be: the dialog adds its tag, and its Contact where this has none.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub(super) code: u16,
@@ -182,7 +187,8 @@ impl Reply {
         if let Some(reason) = &self.reason {
             builder = builder.reason(reason);
         }
-        if (101..300).contains(&self.code) && refreshes {
+        let opens = (101..300).contains(&self.code) && refreshes;
+        if opens && !self.extra.has(Name::Contact) {
             builder = builder.header(Name::Contact, contact);
         }
         self.extra.apply(builder).build()

@@ -1,0 +1,188 @@
+use super::Services;
+use crate::{
+    msrp::{
+        Path,
+        actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink},
+    },
+    participating::invitation,
+    sdp::{self, LocalMedia, MessageMedia, SdpError, SessionDescription, Setup},
+};
+use std::{net::SocketAddr, rc::Rc};
+
+/// This server's end of one channel: the MSRP session it offers or answers with.
+pub(super) struct Channel {
+    services: Rc<Services>,
+    id: String,
+    local: LocalMedia,
+}
+
+/// A channel that was agreed on.
+pub(super) struct Agreed {
+    pub session: SessionHandle,
+    pub remote: MessageMedia,
+    /// The description to answer with; nothing where this end offered.
+    pub body: Vec<u8>,
+}
+
+/// Why no channel can be made of a session description.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error(transparent)]
+    Description(#[from] SdpError),
+    #[error("{}", .0.kind())]
+    Refused(sdp::Refusal),
+    #[error("a=path can't be read")]
+    Path,
+    #[error("the host in a=path can't be found")]
+    Host,
+}
+
+impl Unfit {
+    /// The SIP status that says so.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Description(error) => error.status(),
+            Self::Refused(refusal) => refusal.status(),
+            Self::Path => 400,
+            Self::Host => 488,
+        }
+    }
+
+    /// The value of a Warning header, where the standard has one for it.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.warning("restante")),
+            _ => None,
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Description(error) => error.kind(),
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Path => "bad_path",
+            Self::Host => "unknown_host",
+        }
+    }
+}
+
+/// Takes the events of a session that has no user yet.
+pub(super) struct Nobody;
+
+impl Sink for Nobody {
+    fn handle(&mut self, _: &mut Vec<SessionEvent>, _: &SessionHandle) {}
+}
+
+impl Channel {
+    pub fn new(services: &Rc<Services>) -> Self {
+        let id = services.switchboard.new_session_id();
+        let uri = services.switchboard.local_uri(&id);
+        let limit = services.deferred.config().max_message.as_u64();
+        let media = invitation::media(&uri.to_string(), limit);
+        Self {
+            services: services.clone(),
+            local: LocalMedia {
+                // 15 digits of the random id: a number that fits, and is nobody else's
+                session_id: u64::from_str_radix(&id[2..17], 16).unwrap_or(1),
+                version: 1,
+                media,
+            },
+            id,
+        }
+    }
+
+    /// Answers `offer`; the session's events go to `sink`.
+    pub async fn answer(
+        &self,
+        offer: &SessionDescription,
+        sink: Box<dyn Sink>,
+    ) -> Result<Agreed, Unfit> {
+        let answer = sdp::answer(offer, &self.local).map_err(Unfit::Refused)?;
+        let role = role(answer.role, &answer.remote).await?;
+        let session = self.open(role, sink);
+        session.set_remote(&path(&answer.remote)?);
+        Ok(Agreed {
+            session,
+            remote: answer.remote,
+            body: answer.body,
+        })
+    }
+
+    /// Answers another offer within the same call: the same media, a new path if there is one.
+    pub fn answer_again(&self, offer: &[u8], session: &SessionHandle) -> Result<Vec<u8>, Unfit> {
+        if offer.is_empty() {
+            return Ok(sdp::offer(&self.local));
+        }
+        let answer = sdp::answer(&sdp::parse(offer)?, &self.local).map_err(Unfit::Refused)?;
+        session.set_remote(&path(&answer.remote)?);
+        Ok(answer.body)
+    }
+
+    /// Begins to listen, and describes where.
+    pub fn offer(&self) -> (SessionHandle, Vec<u8>) {
+        let session = self.open(Role::Passive, Box::new(Nobody));
+        (session, sdp::offer(&self.local))
+    }
+
+    /// Takes the answer to what was offered; the session's events go to `sink`.
+    pub async fn conclude(
+        &self,
+        session: SessionHandle,
+        answer: &[u8],
+        sink: Option<Box<dyn Sink>>,
+    ) -> Result<Agreed, Unfit> {
+        let description = sdp::parse(answer)?;
+        let media = description.message_media().map(|(_, media)| media);
+        let remote = media.filter(|media| media.port != 0);
+        let remote = remote.ok_or(Unfit::Refused(sdp::Refusal::NoMessageMedia))?;
+        let agreed = sdp::offerer_role(Some(Setup::ActPass), &remote);
+        let session = match role(agreed, &remote).await? {
+            Role::Passive => session,
+            active => {
+                session.close();
+                self.open(active, Box::new(Nobody))
+            }
+        };
+        if let Some(sink) = sink {
+            session.set_sink(sink);
+        }
+        session.set_remote(&path(&remote)?);
+        Ok(Agreed {
+            session,
+            remote,
+            body: Vec::new(),
+        })
+    }
+
+    fn open(&self, role: Role, sink: Box<dyn Sink>) -> SessionHandle {
+        let media = &self.local.media;
+        self.services.switchboard.open(OpenSession {
+            local_id: self.id.clone(),
+            remote_path: None,
+            role,
+            accept_types: media.accept_types.clone(),
+            max_size: media.max_size,
+            sink,
+        })
+    }
+}
+
+fn path(media: &MessageMedia) -> Result<Path, Unfit> {
+    Path::parse(&media.path).map_err(|_| Unfit::Path)
+}
+
+/// The session's role; where this end connects, the address of the peer's first hop.
+async fn role(role: sdp::Role, remote: &MessageMedia) -> Result<Role, Unfit> {
+    match role {
+        sdp::Role::Listen => Ok(Role::Passive),
+        sdp::Role::Connect => address(remote).await.map(Role::Active).ok_or(Unfit::Host),
+    }
+}
+
+async fn address(remote: &MessageMedia) -> Option<SocketAddr> {
+    let hop = remote.first_hop()?;
+    let mut found = tokio::net::lookup_host((hop.host.as_str(), hop.port))
+        .await
+        .ok()?;
+    found.next()
+}

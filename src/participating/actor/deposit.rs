@@ -1,0 +1,118 @@
+use super::{
+    call::Call,
+    channel::{Agreed, Channel},
+    inflow::{Batch, inflow},
+    keeper::Keeper,
+    pager::refusal_reply,
+};
+use crate::{
+    clock,
+    msrp::actor::SessionEvent,
+    participating::facts::{Item, Origin},
+    profile::mime,
+    sip::actor::{DialogNews, Reply},
+};
+
+/// The deferred function answers for a receiver who is away (spec: offline messages, rule 4):
+/// permitted? room? Then it takes what the channel brings and keeps it.
+pub(super) async fn deposit(mut call: Call, reason: &'static str) {
+    let services = call.services.clone();
+    tracing::debug!(call_id = %call.request.call_id(), reason, "call deferred");
+    let asked = services
+        .deferred
+        .admit(&call.sender, &call.recipient, None)
+        .await;
+    if let Err(refusal) = asked {
+        return call.refuse(&refusal_reply(&refusal), refusal.kind());
+    }
+    let (sender, recipient) = (call.sender.clone(), call.recipient.clone());
+    let origin = Origin::of(&call.request, sender, recipient, clock::wall());
+    if !keep_parts(&call, &origin).await {
+        return;
+    }
+    let window = services.config.inbound_window.as_u64() as usize;
+    let (sink, mut arrivals) = inflow(window);
+    let channel = Channel::new(&services);
+    let Agreed { session, body, .. } = match channel.answer(&call.offer, sink).await {
+        Ok(agreed) => agreed,
+        Err(unfit) => return call.refuse_unfit(&unfit),
+    };
+    call.accept(body, true);
+    let mut keeper = Keeper::new(services.clone(), session.clone(), origin);
+    loop {
+        tokio::select! {
+            news = call.next() => match news {
+                None => break,
+                Some(DialogNews::Offered { key, request }) => {
+                    let again = channel.answer_again(request.body(), &session);
+                    call.dialog.answer(key, again_reply(again));
+                }
+                Some(DialogNews::Requested { key, .. }) => {
+                    call.dialog.answer(key, Reply::new(405).header("Allow", "INVITE, ACK, BYE"));
+                }
+                Some(_) => {}
+            },
+            batch = arrivals.next() => {
+                let Some(mut batch) = batch else { break };
+                let ended = take(&mut keeper, &mut batch).await;
+                arrivals.done(&batch, &session);
+                if ended {
+                    call.dialog.bye(Some("SIP;cause=200;text=\"channel closed\""));
+                    break;
+                }
+            },
+            () = tokio::time::sleep(services.config.idle_timeout) => {
+                call.dialog.bye(Some("SIP;cause=408;text=\"participating.idle_timeout\""));
+                break;
+            }
+        }
+    }
+    session.close();
+}
+
+/// Whether the channel is over.
+async fn take(keeper: &mut Keeper, batch: &mut Batch) -> bool {
+    let mut ended = false;
+    for event in batch.events.drain(..) {
+        ended |= matches!(event, SessionEvent::Closed(_));
+        keeper.take(event).await;
+    }
+    ended
+}
+
+/// The answer to a re-INVITE.
+pub(super) fn again_reply(again: Result<Vec<u8>, super::channel::Unfit>) -> Reply {
+    match again {
+        Ok(body) => Reply::new(200).body(mime::SDP, body),
+        Err(unfit) => Reply::new(unfit.status()),
+    }
+}
+
+/// A first message may come inside the INVITE: it is kept before the INVITE is answered.
+async fn keep_parts(call: &Call, origin: &Origin) -> bool {
+    let first = call
+        .parts
+        .iter()
+        .filter(|part| mime::is(part.content_type(), mime::CPIM));
+    for (number, part) in first.enumerate() {
+        let message_id = format!("{}-{number}", call.request.call_id());
+        let facts = origin.facts(&Item {
+            message_id: &message_id,
+            content_type: part.content_type(),
+            size: part.body.len() as u64,
+            success_report: false,
+            prefix: &part.body,
+        });
+        let stored = call
+            .services
+            .deferred
+            .accept(facts, part.body.clone())
+            .await;
+        if let Err(refusal) = stored {
+            call.refuse(&refusal_reply(&refusal), refusal.kind());
+            return false;
+        }
+        call.services.metrics.kept_channel.increment(1);
+    }
+    true
+}

@@ -1,0 +1,24 @@
+//! Carries the participating function out: one `Server` per shard takes the requests of its
+//! Call-IDs and starts a flow for each.
+//!
+//! A flow is a task that lives on the shard of its call. It awaits one arrow of the ladder after
+//! the other: dialog events through a [`feed`](feed::feed), what a channel brings through an
+//! [`inflow`](inflow::inflow). Octets of joined channels pass it by, in the relay below.
+
+mod call;
+mod channel;
+mod deposit;
+mod drain;
+mod feed;
+mod handover;
+mod inflow;
+mod keeper;
+mod live;
+mod mailbox;
+mod pager;
+mod retrieval;
+mod server;
+mod services;
+
+pub use server::Server;
+pub use services::{Parts, Services};

@@ -1,0 +1,243 @@
+use super::Services;
+use crate::{
+    clock,
+    content::deferred_list::DeferredList,
+    deferred::Refusal,
+    identity::Address,
+    participating::{
+        facts::{Item, Origin},
+        invitation,
+    },
+    policy::{Attempt, Next, after_attempt},
+    profile::mime,
+    sip::{
+        actor::{Incoming, RequestFailed, Target},
+        codec::{Builder, Message, Method, Name},
+    },
+    sip_core::{Binding, Reply},
+};
+use futures_util::future::join_all;
+use std::rc::Rc;
+
+/// A MESSAGE from one user to another: live where the receiver is there, kept where not.
+///
+/// While older messages wait, a new one waits behind them: their order is kept.
+pub(super) async fn message(
+    services: Rc<Services>,
+    incoming: Incoming,
+    sender: Address,
+    recipient: Address,
+) {
+    let waiting = services.deferred.waiting(&recipient).await;
+    let is_empty = waiting.is_ok_and(|waiting| waiting.count == 0);
+    let next = match is_empty {
+        true => deliver(&services, &incoming.request, &sender, &recipient).await,
+        false => Err(Next::Defer("older messages wait")),
+    };
+    match next {
+        Ok(()) => {
+            services.metrics.live_pager.increment(1);
+            services.reply(&incoming, &Reply::new(200));
+        }
+        Err(Next::Pass(code)) => services.reply(&incoming, &Reply::new(code)),
+        Err(Next::Defer(reason)) => keep(&services, &incoming, sender, recipient, reason).await,
+    }
+}
+
+/// Sends the MESSAGE to every device of the receiver; one 2xx is enough.
+async fn deliver(
+    services: &Services,
+    request: &Message,
+    sender: &Address,
+    recipient: &Address,
+) -> Result<(), Next> {
+    let bindings = services.location.bindings(recipient, clock::wall());
+    let sent = bindings.iter().map(|binding| {
+        let onward = onward(services, request, binding, sender, recipient);
+        services.endpoint.exchange(onward, target(binding))
+    });
+    best(join_all(sent).await)
+}
+
+/// The best of what the devices answered: a 2xx, else the first that says the receiver is there
+/// and will not have it, else that it is away.
+fn best(answers: Vec<Result<Message, RequestFailed>>) -> Result<(), Next> {
+    let mut verdict = after_attempt(Attempt::NoBinding);
+    for answer in answers {
+        let attempt = match answer.map(|response| response.code().unwrap_or_default()) {
+            Ok(200..300) => return Ok(()),
+            Ok(code) => Attempt::Refused(code),
+            Err(_) => Attempt::NoAnswer,
+        };
+        if !matches!(verdict, Next::Pass(_)) {
+            verdict = after_attempt(attempt);
+        }
+    }
+    Err(verdict)
+}
+
+/// The same request as this server sends it to one device.
+pub(super) fn onward(
+    services: &Services,
+    request: &Message,
+    binding: &Binding,
+    sender: &Address,
+    recipient: &Address,
+) -> Message {
+    let method = request.method().unwrap_or(Method::Message);
+    let builder = addressed(services, method, binding, sender, recipient);
+    let builder = invitation::along(builder, request);
+    match request.value(Name::ContentType) {
+        Some(content_type) => builder.body(content_type.as_bytes(), request.body().clone()),
+        None => builder,
+    }
+    .build()
+}
+
+/// The start of a request of ours to one device, outside a dialog.
+pub(super) fn addressed(
+    services: &Services,
+    method: Method,
+    binding: &Binding,
+    sender: &Address,
+    recipient: &Address,
+) -> Builder {
+    let from = format!("<{sender}>;tag={}", services.endpoint.new_tag());
+    let cseq = format!("1 {}", method.as_str());
+    let mut builder = invitation::request(method, &binding.contact.to_string(), sender, recipient)
+        .header(Name::From, from)
+        .header(Name::CallId, services.endpoint.new_call_id())
+        .header(Name::CSeq, cseq);
+    for proxy in &binding.path {
+        builder = builder.header(Name::Route, proxy);
+    }
+    builder
+}
+
+/// The way to one device: the stream it opened, or what its contact says.
+pub(super) fn target(binding: &Binding) -> Target {
+    match binding.path.is_empty() {
+        true => Target::Flow(binding.source),
+        false => Target::Message,
+    }
+}
+
+/// Stores the MESSAGE; 202 only when it is on disk (RFC 3428 §7).
+async fn keep(
+    services: &Rc<Services>,
+    incoming: &Incoming,
+    sender: Address,
+    recipient: Address,
+    reason: &'static str,
+) {
+    let request = &incoming.request;
+    let origin = Origin::of(request, sender, recipient, clock::wall());
+    let content_type = request.value(Name::ContentType).unwrap_or_default();
+    let message_id = format!("{}-{}", request.call_id(), cseq(request));
+    let facts = origin.facts(&Item {
+        message_id: &message_id,
+        content_type: &content_type,
+        size: request.body().len() as u64,
+        success_report: false,
+        prefix: request.body(),
+    });
+    tracing::debug!(message_id = facts.message_id, reason, "message deferred");
+    match services
+        .deferred
+        .accept(facts, request.body().clone())
+        .await
+    {
+        Ok(_) => {
+            services.metrics.kept_pager.increment(1);
+            services.reply(incoming, &Reply::new(202));
+        }
+        Err(refusal) => services.refuse(incoming, &refusal_reply(&refusal), refusal.kind()),
+    }
+}
+
+fn cseq(request: &Message) -> u32 {
+    request.cseq().map_or(0, |cseq| cseq.number)
+}
+
+/// What a refusal of the deferred function looks like in SIP: its status, and in a Warning which
+/// limit was met (RFC 3261 §20.43, code 399).
+pub(super) fn refusal_reply(refusal: &Refusal) -> Reply {
+    let warning = format!("399 restante \"{}\"", refusal.to_string().replace('"', "'"));
+    let reply = Reply::new(refusal.status()).with(Name::Warning, warning);
+    match refusal.status() {
+        503 => reply.with(Name::RetryAfter, "5"),
+        _ => reply,
+    }
+}
+
+/// OPTIONS for a user: asked of the device that is tried first.
+pub(super) async fn options(
+    services: Rc<Services>,
+    incoming: Incoming,
+    sender: Address,
+    recipient: Address,
+) {
+    let bindings = services.location.bindings(&recipient, clock::wall());
+    let Some(binding) = bindings.first() else {
+        return services.reply(&incoming, &Reply::new(480));
+    };
+    let onward = onward(&services, &incoming.request, binding, &sender, &recipient);
+    match services.endpoint.exchange(onward, target(binding)).await {
+        Ok(answer) => {
+            let code = answer.code().unwrap_or(500);
+            let mut reply =
+                Builder::response(&incoming.request, code).to_tag(&services.endpoint.new_tag());
+            for name in [
+                Name::Accept,
+                Name::Allow,
+                Name::Supported,
+                Name::AcceptEncoding,
+            ] {
+                reply = reply.copy(&answer, name);
+            }
+            services.respond(&incoming, reply.build());
+        }
+        Err(_) => services.reply(&incoming, &Reply::new(408)),
+    }
+}
+
+/// A MESSAGE to the deletion function: the listed messages of its sender are deleted, durably,
+/// before the 200.
+pub(super) async fn delete(services: Rc<Services>, incoming: Incoming, owner: Address) {
+    let request = &incoming.request;
+    let content_type = request.value(Name::ContentType).unwrap_or_default();
+    if !mime::is(&content_type, mime::DEFERRED_LIST) {
+        let reply = Reply::new(415).with(Name::Accept, mime::DEFERRED_LIST);
+        return services.refuse(&incoming, &reply, "content_type");
+    }
+    let Ok(list) = DeferredList::parse(request.body()) else {
+        let reply = Reply::new(400).because("Bad Deferred List");
+        return services.refuse(&incoming, &reply, "deferred_list");
+    };
+    let mut deleted = 0;
+    for reference in list.references() {
+        match delete_one(&services, &owner, reference).await {
+            Ok(count) => deleted += count,
+            Err(_) => return services.refuse(&incoming, &Reply::new(500), "store"),
+        }
+    }
+    match deleted {
+        0 => services.refuse(&incoming, &Reply::new(404), "no_such_message"),
+        _ => services.reply(&incoming, &Reply::new(200)),
+    }
+}
+
+async fn delete_one(
+    services: &Services,
+    owner: &Address,
+    message_id: &str,
+) -> Result<usize, crate::store::StoreError> {
+    let mut deleted = 0;
+    for envelope in services.deferred.find(owner, message_id).await? {
+        let gone = services
+            .deferred
+            .delete(owner, envelope.sequence, "deleted by its receiver");
+        deleted += usize::from(gone.await?);
+    }
+    Ok(deleted)
+}

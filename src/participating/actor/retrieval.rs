@@ -1,0 +1,94 @@
+use super::{
+    call::Call,
+    channel::{Agreed, Channel},
+    handover::{Broken, Handover},
+    inflow::inflow,
+};
+use crate::{
+    content::deferred_list::DeferredList, deferred::Envelope, profile::mime, sip_core::Reply,
+    store::StoreError,
+};
+
+/// What a receiver wants to have.
+enum Wanted {
+    All,
+    These(Vec<Envelope>),
+}
+
+/// A receiver calls the deferred function (flows R1 and R3): what it names, or everything that
+/// waits for it, is sent through the channel it opened; then the call ends.
+pub(super) async fn retrieve(mut call: Call) {
+    let services = call.services.clone();
+    let wanted = match wanted(&call).await {
+        Ok(wanted) => wanted,
+        Err(reply) => return call.refuse(&reply, "deferred_list"),
+    };
+    let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+    let channel = Channel::new(&services);
+    let agreed = match channel.answer(&call.offer, sink).await {
+        Ok(agreed) => agreed,
+        Err(unfit) => return call.refuse_unfit(&unfit),
+    };
+    let Agreed {
+        session,
+        remote,
+        body,
+    } = agreed;
+    call.accept(body, true);
+    let relayed = remote.path.split_whitespace().count() > 1;
+    let mut handover = Handover::new(
+        services.clone(),
+        session.clone(),
+        arrivals,
+        remote.accept_types,
+        relayed,
+    );
+    tokio::select! {
+        sent = send(&call.sender, wanted, &mut handover) => {
+            let reason = match sent {
+                Ok(()) => "SIP;cause=200;text=\"all sent\"".to_owned(),
+                Err(broken) => format!("SIP;cause=500;text=\"{broken}\""),
+            };
+            call.dialog.bye(Some(&reason));
+        }
+        () = super::drain::hung_up(&mut call.news, &call.dialog) => {}
+    }
+    session.close();
+}
+
+/// What the INVITE asks for: the messages listed in its body, or all where it lists none.
+async fn wanted(call: &Call) -> Result<Wanted, Reply> {
+    let lists = call.parts.iter();
+    let mut lists = lists.filter(|part| mime::is(part.content_type(), mime::DEFERRED_LIST));
+    let Some(part) = lists.next() else {
+        return Ok(Wanted::All);
+    };
+    let list = DeferredList::parse(&part.body)
+        .map_err(|_| Reply::new(400).because("Bad Deferred List"))?;
+    let mut found = Vec::new();
+    for reference in list.references() {
+        let waiting = call.services.deferred.find(&call.sender, reference).await;
+        found.extend(waiting.map_err(|_: StoreError| Reply::new(500))?);
+    }
+    match found.is_empty() {
+        true => Err(Reply::new(404).because("No Such Message")),
+        false => Ok(Wanted::These(found)),
+    }
+}
+
+async fn send(
+    owner: &crate::identity::Address,
+    wanted: Wanted,
+    handover: &mut Handover,
+) -> Result<(), Broken> {
+    handover.bound().await?;
+    match wanted {
+        Wanted::These(envelopes) => {
+            for envelope in &envelopes {
+                handover.send(envelope).await?;
+            }
+            handover.finish().await
+        }
+        Wanted::All => handover.send_all(owner).await,
+    }
+}

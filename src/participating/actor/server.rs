@@ -1,0 +1,192 @@
+use super::{
+    Services,
+    call::Call,
+    deposit, drain, live,
+    mailbox::{self, Subscriptions},
+    pager, retrieval,
+};
+use crate::{
+    clock,
+    deferred::MailboxChanged,
+    identity::Address,
+    participating::routing::{ALLOW, ALLOW_EVENTS, NoRoute, Route, route},
+    profile::mime,
+    sip::{
+        actor::Incoming,
+        codec::{Method, Name},
+    },
+    sip_core::{Kind, Reply, Verdict},
+};
+use actix::prelude::*;
+use std::rc::Rc;
+
+/// Requests and news that may wait for one shard's server.
+const MAILBOX: usize = 4096;
+
+/// Takes the requests of one shard that open something, and starts the flow of each.
+pub struct Server {
+    services: Rc<Services>,
+    subscriptions: Subscriptions,
+}
+
+impl Server {
+    /// The server of the shard whose services these are.
+    pub fn new(services: Rc<Services>) -> Self {
+        Self {
+            services,
+            subscriptions: Subscriptions::default(),
+        }
+    }
+}
+
+impl Actor for Server {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Incoming> for Server {
+    type Result = ();
+
+    fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) {
+        let (services, subscriptions) = (self.services.clone(), self.subscriptions.clone());
+        actix_rt::spawn(serve(services, subscriptions, incoming));
+    }
+}
+
+impl Handler<MailboxChanged> for Server {
+    type Result = ();
+
+    fn handle(&mut self, news: MailboxChanged, _: &mut Self::Context) {
+        if self.services.watchers.has(&news.recipient) {
+            self.subscriptions.changed(&news.recipient);
+        }
+        // every shard hears of it; the first one sees to it
+        let is_first = self.services.endpoint.shard() == 0;
+        if news.arrived && is_first {
+            let location = &self.services.location;
+            if location.is_registered(&news.recipient, clock::wall()) {
+                drain::start(&self.services, &news.recipient);
+            }
+        }
+    }
+}
+
+async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: Incoming) {
+    if let Err((reply, kind)) = acceptable(&incoming) {
+        return services.refuse(&incoming, &reply, kind);
+    }
+    let tag = incoming
+        .request
+        .to()
+        .ok()
+        .and_then(|to| to.tag().map(str::to_owned));
+    if let Some(tag) = tag {
+        return match incoming.request.is(&Method::Subscribe) {
+            true => subscriptions.refresh(&services, &incoming, &tag),
+            false => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
+        };
+    }
+    match route(&incoming.request, &services.core.domains) {
+        Err(no_route) => services.refuse(&incoming, &no_route_reply(&no_route), no_route.kind()),
+        Ok(Route::Register) => register(&services, &incoming).await,
+        Ok(Route::Server) => services.reply(&incoming, &abilities()),
+        Ok(route) => {
+            let kind = Kind::Proxy;
+            match services.realm.check(&incoming.request, kind).await {
+                Verdict::Ok(sender) => {
+                    serve_user(services, subscriptions, incoming, sender, route).await;
+                }
+                Verdict::Challenge(reply) => services.reply(&incoming, &reply),
+                Verdict::Forbidden(reply) => services.refuse(&incoming, &reply, "forbidden"),
+            }
+        }
+    }
+}
+
+async fn serve_user(
+    services: Rc<Services>,
+    subscriptions: Subscriptions,
+    incoming: Incoming,
+    sender: Address,
+    route: Route,
+) {
+    match route {
+        Route::Mailbox(mailbox, package) => {
+            mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package).await;
+        }
+        Route::Delete => pager::delete(services, incoming, sender).await,
+        Route::Deferred => {
+            let owner = sender.clone();
+            if let Some(call) = Call::begin(&services, incoming, sender, owner) {
+                retrieval::retrieve(call).await;
+            }
+        }
+        Route::Subscriber(recipient) => match incoming.request.method() {
+            Some(Method::Invite) => invite(services, incoming, sender, recipient).await,
+            Some(Method::Message) => pager::message(services, incoming, sender, recipient).await,
+            _ => pager::options(services, incoming, sender, recipient).await,
+        },
+        Route::Register | Route::Server => {}
+    }
+}
+
+async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, recipient: Address) {
+    let bindings = services.location.bindings(&recipient, clock::wall());
+    let Some(call) = Call::begin(&services, incoming, sender, recipient) else {
+        return;
+    };
+    match bindings.is_empty() {
+        true => deposit::deposit(call, "not registered").await,
+        false => live::call(call, bindings).await,
+    }
+}
+
+/// REGISTER; whoever is there now gets what waits (flow R2).
+async fn register(services: &Rc<Services>, incoming: &Incoming) {
+    let handled = services
+        .registrar
+        .handle(&incoming.request, incoming.source)
+        .await;
+    services.reply(incoming, &handled.reply);
+    if let Some(news) = handled.news
+        && news.registered
+    {
+        drain::start(services, &news.address);
+    }
+}
+
+/// What every request must satisfy before it is looked at (RFC 3261 §8.2.2, §16.3).
+fn acceptable(incoming: &Incoming) -> Result<(), (Reply, &'static str)> {
+    let request = &incoming.request;
+    if request.max_forwards() == Some(0) && !request.is(&Method::Options) {
+        return Err((Reply::new(483), "max_forwards"));
+    }
+    let required = request.list(Name::Require);
+    if !required.is_empty() {
+        let reply = Reply::new(420).with(Name::Unsupported, required.join(", "));
+        return Err((reply, "extension"));
+    }
+    Ok(())
+}
+
+fn no_route_reply(no_route: &NoRoute) -> Reply {
+    let reply = Reply::new(no_route.status());
+    match no_route {
+        NoRoute::NotAllowed | NoRoute::UnknownMethod => reply.with(Name::Allow, ALLOW),
+        NoRoute::BadEvent => reply.with(Name::AllowEvents, ALLOW_EVENTS),
+        NoRoute::ForeignDomain => reply.with(Name::Warning, format!("399 restante \"{no_route}\"")),
+        _ => reply,
+    }
+}
+
+/// What this server can do, for OPTIONS (RFC 3261 §11.2).
+fn abilities() -> Reply {
+    Reply::new(200)
+        .with(Name::Allow, ALLOW)
+        .with(Name::AllowEvents, ALLOW_EVENTS)
+        .with(Name::Accept, format!("{}, {}, */*", mime::SDP, mime::CPIM))
+        .with(Name::Supported, "path")
+}

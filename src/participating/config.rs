@@ -1,0 +1,61 @@
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What an operator may set for the participating function: the `[participating]` table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long a device may ring before the caller's message is deferred.
+    #[serde(with = "humantime_serde")]
+    pub ring_timeout: Duration,
+    /// How long a device may take to connect its MSRP channel once the INVITE is answered.
+    #[serde(with = "humantime_serde")]
+    pub bind_timeout: Duration,
+    /// A channel on which nothing has moved for this long is ended.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// Open calls in the whole process; an INVITE beyond them is refused with 503.
+    pub max_sessions: usize,
+    /// Messages that one channel may be receiving at the same time.
+    pub max_interleaved: usize,
+    /// Octets of one channel on their way to the store before its reader is paused.
+    pub inbound_window: ByteSize,
+    /// Chunks of one channel that may wait for their 200 while waiting messages are handed over.
+    pub outbound_window: usize,
+    /// How long after a login its waiting messages are offered.
+    #[serde(with = "humantime_serde")]
+    pub push_delay: Duration,
+    /// Wait before a drain that broke off is tried again while the device stays registered.
+    #[serde(with = "humantime_serde")]
+    pub push_retry: Duration,
+    /// Tries of one drain before it waits for the next login.
+    pub push_attempts: u32,
+    /// Lifetime granted to a subscription for a mailbox, at most.
+    #[serde(with = "humantime_serde")]
+    pub max_subscription: Duration,
+    /// Subscriptions held in the whole process; a SUBSCRIBE beyond them is refused with 503.
+    pub max_subscriptions: usize,
+    /// Entries in one deferred list.
+    pub list_page: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ring_timeout: Duration::from_secs(20),
+            bind_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(300),
+            max_sessions: 20_000,
+            max_interleaved: 16,
+            inbound_window: ByteSize::kib(512),
+            outbound_window: 8,
+            push_delay: Duration::from_millis(100),
+            push_retry: Duration::from_secs(5),
+            push_attempts: 5,
+            max_subscription: Duration::from_secs(3600),
+            max_subscriptions: 100_000,
+            list_page: 200,
+        }
+    }
+}

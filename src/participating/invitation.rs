@@ -1,0 +1,77 @@
+use crate::{
+    identity::Address,
+    profile::{feature, mime, psi},
+    sdp::MessageMedia,
+    sip::codec::{Builder, Message, Method, Name},
+};
+
+/// Types this server takes on a channel: every one, since it keeps what it does not read.
+pub const ACCEPT_TYPES: &[&str] = &[mime::CPIM, "*"];
+
+/// Asks for a device that speaks IM.
+pub const ACCEPT_CONTACT: &str = "*;+g.oma.sip-im";
+
+/// Headers that go along from end to end, whoever else forwards the request.
+pub const END_TO_END: &[Name] = &[
+    Name::AcceptContact,
+    Name::ContentDisposition,
+    Name::ContentEncoding,
+    Name::ContentLanguage,
+    Name::ContributionId,
+    Name::ConversationId,
+    Name::Date,
+    Name::Expires,
+    Name::InReplyToContributionId,
+    Name::PAssertedService,
+    Name::Priority,
+    Name::ReferredBy,
+    Name::SessionReplaces,
+    Name::Subject,
+];
+
+/// The dialog-free part of a request of ours to a device: what every INVITE for a channel and
+/// every MESSAGE carries (spec: offline messages, "what every INVITE carries").
+pub fn request(method: Method, target: &str, from: &Address, to: &Address) -> Builder {
+    Builder::request(method, target)
+        .header(Name::MaxForwards, "70")
+        .value(Name::To, format_args!("<{to}>"))
+        .header(Name::PAssertedIdentity, format!("<{from}>"))
+}
+
+/// Adds what `original` says from end to end.
+pub fn along(mut builder: Builder, original: &Message) -> Builder {
+    for name in END_TO_END {
+        builder = builder.copy(original, *name);
+    }
+    builder
+}
+
+/// The Contact of this server in a dialog about `user`: an automaton that speaks IM.
+pub fn contact(user: &str, host_port: &str, automaton: bool) -> String {
+    let automata = if automaton {
+        format!(";{}", feature::AUTOMATA)
+    } else {
+        String::new()
+    };
+    format!("<sip:{user}@{host_port}>;{}{automata}", feature::IM)
+}
+
+/// The address of the deferred function of `domain`.
+pub fn deferred_function(domain: &str) -> String {
+    format!("sip:{}@{domain}", psi::DEFERRED)
+}
+
+/// The media line of a channel that ends at the MSRP URI `path`.
+pub fn media(path: &str, max_size: u64) -> MessageMedia {
+    let mut media = MessageMedia {
+        path: path.to_owned(),
+        accept_types: ACCEPT_TYPES.iter().map(|&mime| mime.to_owned()).collect(),
+        accept_wrapped_types: vec!["*".to_owned()],
+        max_size: Some(max_size),
+        ..MessageMedia::default()
+    };
+    if let Some(hop) = media.first_hop() {
+        (media.address, media.port) = (hop.host, hop.port);
+    }
+    media
+}

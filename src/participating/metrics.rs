@@ -1,0 +1,114 @@
+//! What `/metrics` shows of the participating function.
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+/// Handles taken once.
+#[derive(Clone)]
+pub struct Metrics {
+    sessions: Gauge,
+    subscriptions: Gauge,
+    /// Messages handed to a device that was there, by MESSAGE.
+    pub live_pager: Counter,
+    /// Calls joined to a device that was there.
+    pub live_channel: Counter,
+    /// Messages kept for later that came by MESSAGE.
+    pub kept_pager: Counter,
+    /// Messages kept for later that came over a channel.
+    pub kept_channel: Counter,
+    /// Waiting messages handed over by MESSAGE.
+    pub handed_pager: Counter,
+    /// Waiting messages handed over through a channel.
+    pub handed_channel: Counter,
+    /// Drains begun after a login.
+    pub drains: Counter,
+    /// Drains that broke off.
+    pub drains_broken: Counter,
+}
+
+/// Counts one open call or subscription for as long as it lives, however it ends.
+pub struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+impl Metrics {
+    /// Registers with the recorder in force.
+    pub fn register() -> Self {
+        describe();
+        let delivered =
+            |way, mode| counter!("restante_messages_delivered_total", "way" => way, "mode" => mode);
+        let kept = |mode| counter!("restante_messages_deferred_total", "mode" => mode);
+        Self {
+            sessions: gauge!("restante_sessions"),
+            subscriptions: gauge!("restante_subscriptions"),
+            live_pager: delivered("live", "pager"),
+            live_channel: delivered("live", "channel"),
+            kept_pager: kept("pager"),
+            kept_channel: kept("channel"),
+            handed_pager: delivered("deferred", "pager"),
+            handed_channel: delivered("deferred", "channel"),
+            drains: counter!("restante_drains_total"),
+            drains_broken: counter!("restante_drains_broken_total"),
+        }
+    }
+
+    /// Counts a call until the result is dropped.
+    pub fn open_session(&self) -> Open {
+        open(&self.sessions)
+    }
+
+    /// Counts a subscription until the result is dropped.
+    pub fn open_subscription(&self) -> Open {
+        open(&self.subscriptions)
+    }
+
+    /// Counts a refused request by its reason.
+    pub fn refused(&self, reason: &'static str) {
+        counter!("restante_requests_refused_total", "reason" => reason).increment(1);
+    }
+}
+
+fn open(gauge: &Gauge) -> Open {
+    gauge.increment(1);
+    Open(gauge.clone())
+}
+
+fn describe() {
+    describe_gauge!(
+        "restante_sessions",
+        Unit::Count,
+        "Open calls with a channel"
+    );
+    describe_gauge!(
+        "restante_subscriptions",
+        Unit::Count,
+        "Live mailbox subscriptions"
+    );
+    describe_counter!(
+        "restante_messages_delivered_total",
+        Unit::Count,
+        "Messages handed to a device, by way (live, deferred) and mode (pager, channel)"
+    );
+    describe_counter!(
+        "restante_messages_deferred_total",
+        Unit::Count,
+        "Messages made durable for a receiver who was away, by mode"
+    );
+    describe_counter!(
+        "restante_requests_refused_total",
+        Unit::Count,
+        "SIP requests refused by the participating function, by reason"
+    );
+    describe_counter!(
+        "restante_drains_total",
+        Unit::Count,
+        "Handovers of a mailbox begun after a login"
+    );
+    describe_counter!(
+        "restante_drains_broken_total",
+        Unit::Count,
+        "Handovers of a mailbox that broke off before it was empty"
+    );
+}

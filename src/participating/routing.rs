@@ -1,0 +1,199 @@
+use crate::{
+    identity::Address,
+    profile::{event, psi},
+    sip::codec::{Message, Method, Name, Uri},
+};
+
+/// Methods this server understands, for `Allow`.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY";
+/// Event packages this server notifies, for `Allow-Events`.
+pub const ALLOW_EVENTS: &str = "message-summary, deferred-messages";
+
+/// Where a request outside a dialog goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the registrar.
+    Register,
+    /// To this server itself: OPTIONS.
+    Server,
+    /// To a subscriber, wherever that one is.
+    Subscriber(Address),
+    /// To the mailbox of a subscriber.
+    Mailbox(Address, Package),
+    /// To the deferred function: hand over what waits.
+    Deferred,
+    /// To the deferred function: delete what waits.
+    Delete,
+}
+
+/// An event package about a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Package {
+    /// How much waits (RFC 3842).
+    Summary,
+    /// What waits (OMA deferred list).
+    List,
+}
+
+/// Why a request has no route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// The method is not known here.
+    #[error("unknown method")]
+    UnknownMethod,
+    /// The method is known, but has no business outside a dialog or at this address.
+    #[error("method not allowed here")]
+    NotAllowed,
+    /// The Request-URI is neither `sip:` nor `tel:`.
+    #[error("Request-URI is neither sip: nor tel:")]
+    Scheme,
+    /// The Request-URI names no user.
+    #[error("Request-URI names no user")]
+    NoUser,
+    /// The domain of the Request-URI is not served here.
+    #[error("domain is not served here (sip_core.domains)")]
+    ForeignDomain,
+    /// The event package is not known.
+    #[error("unknown event package")]
+    BadEvent,
+}
+
+impl NoRoute {
+    /// The SIP status that says so.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::UnknownMethod => 501,
+            Self::NotAllowed => 405,
+            Self::Scheme => 416,
+            Self::NoUser | Self::ForeignDomain => 404,
+            Self::BadEvent => 489,
+        }
+    }
+
+    /// Label value for metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownMethod => "unknown_method",
+            Self::NotAllowed => "method_not_allowed",
+            Self::Scheme => "uri_scheme",
+            Self::NoUser => "no_user",
+            Self::ForeignDomain => "foreign_domain",
+            Self::BadEvent => "bad_event",
+        }
+    }
+}
+
+/// Decides where `request` goes, given the domains served here.
+///
+/// Errors: [`NoRoute`], with the status to answer.
+/// Source: RFC 3261 §8.2, §16.5; RFC 6665 §4.1.3 (489).
+pub fn route(request: &Message, domains: &[String]) -> Result<Route, NoRoute> {
+    let method = request.method().ok_or(NoRoute::UnknownMethod)?;
+    if let Method::Other(_) = method {
+        return Err(NoRoute::UnknownMethod);
+    }
+    if method == Method::Register {
+        return Ok(Route::Register);
+    }
+    let uri = request.uri().map_err(|_| NoRoute::Scheme)?;
+    if !matches!(uri, Uri::Sip(_) | Uri::Tel(_)) {
+        return Err(NoRoute::Scheme);
+    }
+    if uri.as_sip().is_some_and(|sip| sip.user.is_none()) {
+        return match method {
+            Method::Options => Ok(Route::Server),
+            _ => Err(NoRoute::NoUser),
+        };
+    }
+    let target = Address::parse(request.uri_text()).map_err(|_| NoRoute::NoUser)?;
+    let served = |domain: &str| domains.iter().any(|one| one.eq_ignore_ascii_case(domain));
+    if !target.domain().is_none_or(served) {
+        return Err(NoRoute::ForeignDomain);
+    }
+    match (method, target.user()) {
+        (Method::Invite, psi::DEFERRED) => Ok(Route::Deferred),
+        (Method::Message, psi::DELETE) => Ok(Route::Delete),
+        (_, psi::DEFERRED | psi::DELETE) => Err(NoRoute::NotAllowed),
+        (Method::Subscribe, _) => package(request).map(|package| Route::Mailbox(target, package)),
+        (Method::Invite | Method::Message | Method::Options, _) => Ok(Route::Subscriber(target)),
+        _ => Err(NoRoute::NotAllowed),
+    }
+}
+
+fn package(request: &Message) -> Result<Package, NoRoute> {
+    let event = request.value(Name::Event).ok_or(NoRoute::BadEvent)?;
+    let name = event.split(';').next().unwrap_or_default().trim();
+    match name {
+        event::MESSAGE_SUMMARY => Ok(Package::Summary),
+        event::DEFERRED_MESSAGES => Ok(Package::List),
+        _ => Err(NoRoute::BadEvent),
+    }
+}
+
+impl Package {
+    /// The name of the package.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Summary => event::MESSAGE_SUMMARY,
+            Self::List => event::DEFERRED_MESSAGES,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::codec::Builder;
+
+    fn routed(method: &str, uri: &str, event: Option<&str>) -> Result<Route, NoRoute> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = Builder::request(method, uri)
+            .header(Name::CSeq, "1 X")
+            .header(Name::CallId, "c");
+        if let Some(event) = event {
+            request = request.header(Name::Event, event);
+        }
+        route(&request.build(), &["example.com".to_owned()])
+    }
+
+    fn bob() -> Address {
+        Address::parse("sip:bob@example.com").unwrap()
+    }
+
+    #[test]
+    fn requests_find_their_way_by_method_and_address() {
+        let bobs = "sip:bob@example.com";
+        assert_eq!(
+            routed("REGISTER", "sip:example.com", None),
+            Ok(Route::Register)
+        );
+        assert_eq!(routed("OPTIONS", "sip:127.0.0.1", None), Ok(Route::Server));
+        assert_eq!(routed("MESSAGE", bobs, None), Ok(Route::Subscriber(bob())));
+        assert_eq!(
+            routed("INVITE", "sip:deferred@example.com", None),
+            Ok(Route::Deferred)
+        );
+        assert_eq!(
+            routed("MESSAGE", "sip:delete@example.com", None),
+            Ok(Route::Delete)
+        );
+        assert_eq!(
+            routed("SUBSCRIBE", bobs, Some("message-summary;id=1")),
+            Ok(Route::Mailbox(bob(), Package::Summary))
+        );
+    }
+
+    #[test]
+    fn what_has_no_route_is_refused_with_the_standards_status() {
+        let status = |method, uri, event| routed(method, uri, event).unwrap_err().status();
+        assert_eq!(status("FROBNICATE", "sip:bob@example.com", None), 501);
+        assert_eq!(status("BYE", "sip:bob@example.com", None), 405);
+        assert_eq!(status("MESSAGE", "http://example.com", None), 416);
+        assert_eq!(status("MESSAGE", "sip:bob@elsewhere.org", None), 404);
+        assert_eq!(status("INVITE", "sip:example.com", None), 404);
+        assert_eq!(
+            status("SUBSCRIBE", "sip:bob@example.com", Some("weather")),
+            489
+        );
+    }
+}
