@@ -4,7 +4,7 @@
 //! environment overrides the file. A wrong key or value is refused by its full name.
 mod overrides;
 
-use crate::{deferred, http, msrp, policy, store, telemetry};
+use crate::{deferred, http, msrp, policy, sip, store, telemetry};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path, path::PathBuf, time::Duration};
 
@@ -14,6 +14,8 @@ use std::{io, path::Path, path::PathBuf, time::Duration};
 pub struct Config {
     /// The process as a whole.
     pub server: Server,
+    /// SIP: sockets, transactions, dialogs.
+    pub sip: sip::Config,
     /// MSRP: listener, sessions, streams.
     pub msrp: msrp::Config,
     /// The store: its threads, its memory.
@@ -151,7 +153,7 @@ impl Config {
             key: "log.filter".into(),
             reason: error.to_string(),
         })?;
-        let checks = [self.server.check(), self.store.check()];
+        let checks = [self.server.check(), self.sip.check(), self.store.check()];
         match checks.into_iter().find_map(Result::err) {
             None => Ok(()),
             Some((key, expected)) => Err(ConfigError::OutOfRange {
@@ -165,9 +167,9 @@ impl Config {
     /// The value of `section.key`, as it would be written.
     fn value_of(&self, key: &str) -> String {
         let table = toml::Table::try_from(self).unwrap_or_default();
-        let value = key
-            .split_once('.')
-            .and_then(|(section, key)| table.get(section)?.get(key));
+        let mut path = key.split('.');
+        let section = path.next().and_then(|section| table.get(section));
+        let value = path.fold(section, |table, key| table?.get(key));
         value.map_or_else(|| "nothing".into(), ToString::to_string)
     }
 }

@@ -59,8 +59,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The first key whose value makes no sense, and what would be right.
-    pub fn fault(&self) -> Option<(&'static str, &'static str)> {
+    /// Whether every value makes sense.
+    ///
+    /// Errors: the first key whose value does not, and what would be right.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let faults = [
             (
                 self.listen.ip().is_unspecified() && self.advertise.is_none(),
@@ -81,7 +83,7 @@ impl Config {
             ),
         ];
         let fault = faults.into_iter().find(|(wrong, _)| *wrong);
-        fault.map(|(_, fault)| fault)
+        fault.map_or(Ok(()), |(_, fault)| Err(fault))
     }
 }
 
@@ -91,17 +93,17 @@ mod tests {
 
     #[test]
     fn defaults_make_sense_and_senseless_values_are_named() {
-        assert_eq!(Config::default().fault(), None);
+        assert_eq!(Config::default().check(), Ok(()));
         let everywhere = Config {
             listen: ([0, 0, 0, 0], 5060).into(),
             ..Config::default()
         };
         assert_eq!(
-            everywhere.fault().map(|(key, _)| key),
-            Some("sip.advertise")
+            everywhere.check().map_err(|(key, _)| key),
+            Err("sip.advertise")
         );
         let mut hasty = Config::default();
         hasty.timers.t1 = Duration::ZERO;
-        assert_eq!(hasty.fault().map(|(key, _)| key), Some("sip.timers.t1"));
+        assert_eq!(hasty.check().map_err(|(key, _)| key), Err("sip.timers.t1"));
     }
 }

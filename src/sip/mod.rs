@@ -6,7 +6,7 @@
 pub mod actor;
 pub mod auth;
 pub mod codec;
-pub mod config;
+mod config;
 pub mod dialog;
 pub mod metrics;
 pub mod transaction;

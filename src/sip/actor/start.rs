@@ -75,7 +75,7 @@ pub async fn start<F>(
 where
     F: Fn(EndpointHandle) -> Recipient<Incoming> + Clone + Send + 'static,
 {
-    if let Some((key, expected)) = config.fault() {
+    if let Err((key, expected)) = config.check() {
         return Err(StartError::Config { key, expected });
     }
     let (directory, metrics) = (Directory::default(), Metrics::register());
