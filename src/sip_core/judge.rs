@@ -51,10 +51,16 @@ impl Kind {
     }
 }
 
-/// The challenges for `nonce`, the strongest algorithm first (RFC 8760 §2.4).
-pub(super) fn challenge(kind: Kind, realm: &str, nonce: &str, stale: bool) -> Reply {
+/// The challenges for `nonce`, the preferred algorithm first (RFC 8760 §2.4).
+pub(super) fn challenge(
+    kind: Kind,
+    realm: &str,
+    algorithms: &[Algorithm],
+    nonce: &str,
+    stale: bool,
+) -> Reply {
     let mut reply = Reply::new(kind.code());
-    for algorithm in [Algorithm::Sha256, Algorithm::Md5] {
+    for &algorithm in algorithms {
         let challenge = Challenge {
             stale,
             ..Challenge::new(realm, nonce.to_owned(), algorithm)
@@ -76,12 +82,18 @@ pub(super) fn claimed(request: &Message) -> Result<Address, Reply> {
     Address::parse(&text.ok_or_else(bad)?).map_err(|_| bad())
 }
 
-/// The answers to challenges of this realm, the strongest first.
-pub(super) fn credentials(kind: Kind, request: &Message, realm: &str) -> Vec<Credentials> {
+/// The answers to challenges of this realm with one of `algorithms`, the strongest first.
+pub(super) fn credentials(
+    kind: Kind,
+    request: &Message,
+    realm: &str,
+    algorithms: &[Algorithm],
+) -> Vec<Credentials> {
     let mut found: Vec<Credentials> = request
         .values(kind.answer())
         .filter_map(|value| Credentials::parse(&value).ok())
         .filter(|credentials| credentials.realm == realm)
+        .filter(|credentials| algorithms.contains(&credentials.algorithm.base()))
         .collect();
     found.sort_by_key(|credentials| credentials.algorithm.base() != Algorithm::Sha256);
     found

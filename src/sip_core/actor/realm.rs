@@ -3,7 +3,7 @@ use crate::{
     clock::{self, Timestamp},
     net,
     sip::{
-        auth::{Credentials, NonceSealer, NonceState, ReplayWindow, Use},
+        auth::{Algorithm, Credentials, NonceSealer, NonceState, ReplayWindow, Use},
         codec::{Message, Method, Name},
     },
     sip_core::{Config, Kind, Reply, Verdict, judge, metrics::Metrics},
@@ -20,6 +20,7 @@ struct Inner {
     subscribers: Subscribers,
     name: String,
     authenticate: bool,
+    algorithms: Vec<Algorithm>,
     sealer: NonceSealer,
     window: Mutex<ReplayWindow>,
     metrics: Metrics,
@@ -40,6 +41,11 @@ impl Realm {
             subscribers,
             name: config.realm().to_owned(),
             authenticate: config.authenticate,
+            algorithms: config
+                .algorithms
+                .iter()
+                .map(|&digest| digest.into())
+                .collect(),
             sealer: NonceSealer::new(key, config.nonce_lifetime),
             window: Mutex::new(ReplayWindow::new(config.nonces)),
             metrics: Metrics::register(),
@@ -65,7 +71,7 @@ impl Realm {
         }
         let now = clock::wall();
         let method = request.method().unwrap_or(Method::Register);
-        let credentials = judge::credentials(kind, request, &self.0.name);
+        let credentials = judge::credentials(kind, request, &self.0.name, &self.0.algorithms);
         let Some(given) = credentials.first() else {
             return self.challenge(kind, now, "none");
         };
@@ -113,7 +119,8 @@ impl Realm {
         // the password was right, only the nonce must be a new one
         let stale = matches!(reason, "stale" | "replayed");
         let nonce = self.0.sealer.issue(now.millis(), net::random_u64());
-        Verdict::Challenge(judge::challenge(kind, &self.0.name, &nonce, stale))
+        let (name, algorithms) = (&self.0.name, &self.0.algorithms);
+        Verdict::Challenge(judge::challenge(kind, name, algorithms, &nonce, stale))
     }
 }
 
