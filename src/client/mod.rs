@@ -1,5 +1,6 @@
 //! The client device: login, send, receive, retrieve. The command line, the load generator and
 //! the tests are built on it.
+mod actor;
 mod config;
 mod error;
 mod inbox;
@@ -7,11 +8,10 @@ mod outgoing;
 mod receiving;
 mod request;
 mod tap;
-mod wallet;
 
+pub use actor::{Device, DeviceConfig, Host, Incoming, Summaries};
 pub use config::Config;
 pub use error::ClientError;
 pub use inbox::{Body, Channel, Received};
 pub use outgoing::{Content, Mode, Outcome, Outgoing, Progress, Receipt};
 pub use tap::{Sight, Tap, TapEvent, Way};
-pub use wallet::Wallet;

@@ -16,6 +16,16 @@ pub(super) enum ReceiveError {
     Gap,
 }
 
+impl ReceiveError {
+    /// The status of the chunk that caused it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::TooEarly => 413,
+            Self::Gap => 400,
+        }
+    }
+}
+
 /// One message on its way in. Positions count from 0.
 pub(super) struct Receiving {
     position: u64,
@@ -53,6 +63,20 @@ impl Receiving {
             hash: Sha256::new(),
             size: 0,
         }
+    }
+
+    /// A message whose body is here as a whole.
+    pub fn whole(head: Option<CpimHead>, body: &[u8]) -> Complete {
+        Complete {
+            head,
+            size: body.len() as u64,
+            sha256: Sha256::digest(body).into(),
+        }
+    }
+
+    /// Octets of the message that are here without a gap.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Takes octets that start at `offset`; what is ready of the body is appended to `out`.

@@ -54,6 +54,7 @@ pub(super) fn register(
 
 /// SUBSCRIBE to something about the own mailbox; a lifetime of 0 fetches once.
 pub(super) fn subscribe(
+    uri: &str,
     address: &Address,
     contact: &str,
     package: &str,
@@ -64,17 +65,11 @@ pub(super) fn subscribe(
         event::MESSAGE_SUMMARY => mime::MESSAGE_SUMMARY,
         _ => mime::DEFERRED_LIST,
     };
-    request(
-        Method::Subscribe,
-        address.as_str(),
-        address,
-        address.as_str(),
-        ids,
-    )
-    .header(Name::Contact, contact)
-    .header(Name::Event, package)
-    .header(Name::Accept, accept)
-    .header(Name::Expires, seconds.to_string())
+    request(Method::Subscribe, uri, address, address.as_str(), ids)
+        .header(Name::Contact, contact)
+        .header(Name::Event, package)
+        .header(Name::Accept, accept)
+        .header(Name::Expires, seconds.to_string())
 }
 
 /// MESSAGE with a body of a type.

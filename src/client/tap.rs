@@ -1,7 +1,7 @@
 //! What an onlooker sees of the traffic: every SIP message and every MSRP head.
 use crate::sip::codec::Message;
 use bytes::Bytes;
-use std::{net::SocketAddr, rc::Rc};
+use std::{net::SocketAddr, sync::Arc};
 
 /// Which way it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,12 @@ pub enum Sight {
 pub struct TapEvent {
     /// Which way it went.
     pub way: Way,
-    /// The neighbour.
-    pub peer: SocketAddr,
+    /// The neighbour, where the connection is not shared by many.
+    pub peer: Option<SocketAddr>,
     /// What it was.
     pub sight: Sight,
 }
 
-/// Sees everything; called on the host's arbiter while the message is on its way.
-pub type Tap = Rc<dyn Fn(&TapEvent)>;
+/// Sees everything; called on the host's arbiter while the message is on its way, so it must be
+/// quick.
+pub type Tap = Arc<dyn Fn(&TapEvent) + Send + Sync>;

@@ -19,4 +19,4 @@ pub use credentials::Credentials;
 pub use error::AuthError;
 pub use nonce::{NonceSealer, NonceState};
 pub use replay::{ReplayWindow, Use};
-pub use responder::Responder;
+pub use responder::{Responder, SharedResponder};

@@ -1,5 +1,7 @@
 use super::{Account, Challenge, strongest};
 use crate::sip::codec::{Builder, Message, Name};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Answers the challenges one account meets, and remembers them so that later requests need no
 /// second round.
@@ -8,6 +10,9 @@ pub struct Responder {
     account: Account,
     known: Vec<Known>,
 }
+
+/// One account's answers, shared by all who make requests for it.
+pub type SharedResponder = Arc<Mutex<Responder>>;
 
 #[derive(Clone, Debug)]
 struct Known {

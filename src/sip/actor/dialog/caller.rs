@@ -2,7 +2,7 @@
 use super::{Dialog, DialogEvent, DialogHandle, DialogNews, Extra, Stage, with_tag};
 use crate::sip::{
     actor::{Busy, ClientEvent, ClientEventKind, EndpointHandle, Target},
-    auth::{Account, Responder},
+    auth::{Account, Responder, SharedResponder},
     codec::{Builder, Message, Method, Name},
     dialog::{self, Call, Verdict},
     transaction::RequestId,
@@ -31,6 +31,9 @@ pub struct InviteOptions {
     pub call_id: Option<String>,
     /// Who answers a digest challenge, if one comes.
     pub account: Option<Account>,
+    /// The same for a user with many requests: challenges met before are answered at once, and
+    /// every use of a nonce is counted once. Goes before `account`.
+    pub responder: Option<SharedResponder>,
     /// How long it may ring before it is cancelled; the configured time if `None`.
     pub ring_timeout: Option<Duration>,
 }
@@ -53,6 +56,7 @@ impl InviteOptions {
             target: Target::Message,
             call_id: None,
             account: None,
+            responder: None,
             ring_timeout: None,
         }
     }
@@ -87,7 +91,12 @@ impl Dialog {
         let mut seat = endpoint.admit()?;
         let tag = endpoint.new_tag();
         let draft = draft(endpoint, &options, &tag);
-        let invite = draft.clone().header(Name::CSeq, "1 INVITE").build();
+        let responder = responder(&options);
+        let unsigned = draft.clone().header(Name::CSeq, "1 INVITE");
+        let invite = match &responder {
+            Some(responder) => endpoint.signed(&mut responder.lock(), unsigned),
+            None => unsigned.build(),
+        };
         let call = Call::new(invite.clone()).map_err(|_| Busy)?;
         let ring = options
             .ring_timeout
@@ -109,7 +118,7 @@ impl Dialog {
             };
             let stage = Stage::Calling(Box::new(calling));
             let mut dialog = Self::new(endpoint.clone(), events, options.contact, stage, seat);
-            dialog.responder = options.account.map(Responder::new);
+            dialog.responder = responder;
             number = Some(dialog.number);
             dialog
         });
@@ -186,23 +195,23 @@ impl Dialog {
 
     /// Sends the INVITE once more, signed, if `response` is a challenge we can answer.
     fn answer_challenge(&mut self, response: &Message, ctx: &Context<Self>) -> bool {
-        let (Stage::Calling(calling), Some(responder)) = (&mut self.stage, &mut self.responder)
-        else {
+        let (Stage::Calling(calling), Some(responder)) = (&mut self.stage, &self.responder) else {
             return false;
         };
         if calling.cancelled.is_some() || calling.attempts >= MAX_ATTEMPTS {
             return false;
         }
-        match responder.learn(response) {
+        match responder.lock().learn(response) {
             Some(stale) if stale || calling.attempts == 0 => {}
             _ => return false,
         }
         calling.attempts += 1;
         calling.number += 1;
         let cseq = format!("{} INVITE", calling.number);
-        let invite = self
-            .endpoint
-            .signed(responder, calling.draft.clone().header(Name::CSeq, cseq));
+        let invite = self.endpoint.signed(
+            &mut responder.lock(),
+            calling.draft.clone().header(Name::CSeq, cseq),
+        );
         let Ok(call) = Call::new(invite.clone()) else {
             return false;
         };
@@ -255,6 +264,12 @@ impl Dialog {
 }
 
 /// Everything of the INVITE but its CSeq and credentials.
+fn responder(options: &InviteOptions) -> Option<SharedResponder> {
+    let own = |account: &Account| SharedResponder::new(Responder::new(account.clone()).into());
+    let shared = options.responder.clone();
+    shared.or_else(|| options.account.as_ref().map(own))
+}
+
 fn draft(endpoint: &EndpointHandle, options: &InviteOptions, tag: &str) -> Builder {
     let builder = Builder::request(Method::Invite, &options.uri);
     let routes = options.routes.iter();

@@ -302,13 +302,13 @@ impl Dialog {
         outcome: &Result<Message, RequestFailed>,
         ctx: &Context<Self>,
     ) -> bool {
-        let (Ok(response), Some(responder)) = (outcome, &mut self.responder) else {
+        let (Ok(response), Some(responder)) = (outcome, &self.responder) else {
             return false;
         };
         if purpose.attempts >= MAX_ATTEMPTS {
             return false;
         }
-        match responder.learn(response) {
+        match responder.lock().learn(response) {
             Some(stale) if stale || purpose.attempts == 0 => {}
             _ => return false,
         }

@@ -15,7 +15,7 @@ use super::{
     orders::DialogMail,
 };
 use crate::sip::{
-    auth::Responder,
+    auth::SharedResponder,
     codec::{Host, Message, NameAddr, Uri},
     dialog::{self, Turns},
     transaction::{Peer, RequestId, ServerKey},
@@ -46,7 +46,7 @@ pub struct Dialog {
     requests: HashMap<RequestId, Purpose>,
     /// Requests of theirs the user has to answer.
     open: HashMap<ServerKey, Message>,
-    responder: Option<Responder>,
+    responder: Option<SharedResponder>,
     /// The ACK of our latest re-INVITE, for when its 2xx comes again.
     last_ack: Option<(u32, Message)>,
     timer: Option<SpawnHandle>,
@@ -158,8 +158,8 @@ impl Dialog {
     }
 
     fn sign(&mut self, request: crate::sip::codec::Builder) -> Message {
-        match &mut self.responder {
-            Some(responder) => self.endpoint.signed(responder, request),
+        match &self.responder {
+            Some(responder) => self.endpoint.signed(&mut responder.lock(), request),
             None => request.build(),
         }
     }

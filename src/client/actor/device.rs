@@ -1,0 +1,398 @@
+//! One device of one user.
+use super::{
+    Host, host, receive,
+    registration::{self, Registration},
+    send,
+    subscription::{self, Subscriptions},
+};
+use crate::{
+    client::{
+        ClientError, Config, Outcome, Outgoing, Receipt,
+        inbox::{Received, Seen},
+        request::{self, Ids},
+    },
+    content::{cpim::CpimHead, deferred_list::DeferredList, message_summary::MessageSummary},
+    identity::Address,
+    net,
+    profile::{mime, psi},
+    sip::{
+        actor::{RequestFailed, Target},
+        auth::{Account, Responder, SharedResponder},
+        codec::{Builder, Message, Method, Name},
+        transaction::Peer,
+    },
+};
+use futures_util::Stream;
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// Who a device is and where its server stands.
+#[derive(Clone, Debug)]
+pub struct DeviceConfig {
+    /// The user.
+    pub address: Address,
+    /// The name the realm knows; the user part of the address if absent.
+    pub user: Option<String>,
+    /// The password; a device without one answers no challenge.
+    pub password: Option<String>,
+    /// The neighbour all requests go to.
+    pub server: Peer,
+}
+
+/// One device of one user, on a host. Clones name the same device; the last one dropped ends it.
+#[derive(Clone)]
+pub struct Device(Rc<State>);
+
+/// What of a device its tasks share.
+pub(super) struct State {
+    pub host: Rc<host::Inner>,
+    pub address: Address,
+    pub server: Peer,
+    pub contact: String,
+    pub registration: RefCell<Registration>,
+    pub subscriptions: Subscriptions,
+    user: String,
+    responder: Option<SharedResponder>,
+    seen: RefCell<Seen>,
+    duplicates: Cell<u64>,
+    inbox: mpsc::Sender<Received>,
+    unread: RefCell<Option<mpsc::Receiver<Received>>>,
+}
+
+/// A place in the inbox.
+pub(super) type Slot = mpsc::OwnedPermit<Received>;
+
+impl Device {
+    /// A device that is not registered yet. It can receive at its Contact at once.
+    pub fn new(host: &Host, config: DeviceConfig) -> Self {
+        let host = host.0.clone();
+        let user = format!("{}-{}", plain(config.address.user()), net::random_token(4));
+        let contact = host
+            .endpoint
+            .contact_uri(Some(&user), config.server.transport);
+        let name = config
+            .user
+            .unwrap_or_else(|| config.address.user().to_owned());
+        let responder = config.password.map(|password| {
+            let account = Account {
+                user: name,
+                password,
+            };
+            SharedResponder::new(Responder::new(account).into())
+        });
+        let (inbox, unread) = mpsc::channel(host.config.inbox.max(1));
+        let state = Rc::new(State {
+            seen: RefCell::new(Seen::new(host.config.remembered)),
+            registration: RefCell::new(Registration::new(
+                host.endpoint.new_call_id(),
+                host.endpoint.new_tag(),
+            )),
+            subscriptions: Subscriptions::default(),
+            address: config.address,
+            server: config.server,
+            contact,
+            user,
+            responder,
+            duplicates: Cell::new(0),
+            inbox,
+            unread: RefCell::new(Some(unread)),
+            host,
+        });
+        state.host.admit(state.names(), &state);
+        Self(state)
+    }
+
+    /// The user.
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// The URI this very device is reached at.
+    pub fn contact(&self) -> &str {
+        &self.0.contact
+    }
+
+    /// Logs in for `lifetime`, and again before that ends, until [`unregister`](Self::unregister)
+    /// or drop. Returns the lifetime granted.
+    pub async fn register(&self, lifetime: Duration) -> Result<Duration, ClientError> {
+        registration::register(&self.0, lifetime).await
+    }
+
+    /// Logs out.
+    pub async fn unregister(&self) -> Result<(), ClientError> {
+        registration::unregister(&self.0).await
+    }
+
+    /// Sends a message. What fails for the moment is tried again with the same message id.
+    ///
+    /// Dropping the future gives the message up: an open channel is aborted and ended.
+    /// Errors: `TooLargeForPager`, `Read`, or the last attempt's if all failed. A refusal for good
+    /// is an [`Outcome`].
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Receipt, ClientError> {
+        send::send(&self.0, &outgoing).await
+    }
+
+    /// The messages that come in; once per device, `None` afterwards.
+    pub fn incoming(&self) -> Option<Incoming> {
+        self.0.unread.borrow_mut().take().map(Incoming)
+    }
+
+    /// How many messages came in again and were not shown again.
+    pub fn duplicates(&self) -> u64 {
+        self.0.duplicates.get()
+    }
+
+    /// Subscribes to the count of waiting messages, and again before it ends, as long as the
+    /// result lives.
+    pub async fn watch_summary(&self) -> Result<Summaries, ClientError> {
+        subscription::watch_summary(&self.0).await
+    }
+
+    /// Asks once for the count of waiting messages.
+    pub async fn summary(&self) -> Result<MessageSummary, ClientError> {
+        subscription::fetch_summary(&self.0).await
+    }
+
+    /// The list of deferred messages.
+    pub async fn deferred_list(&self) -> Result<DeferredList, ClientError> {
+        subscription::fetch_list(&self.0).await
+    }
+
+    /// Has deferred messages handed over; they come in like all others. Returns how many came,
+    /// when the server has ended the channel.
+    pub async fn deferred_fetch(&self, references: &[String]) -> Result<usize, ClientError> {
+        receive::fetch(&self.0, references).await
+    }
+
+    /// Deletes deferred messages.
+    pub async fn deferred_delete(&self, references: &[String]) -> Result<(), ClientError> {
+        let list = DeferredList::of_references(references.iter().cloned()).to_bytes();
+        let domain = self.0.domain();
+        let uri = format!("sip:{}@{domain}", psi::DELETE);
+        let ids = self.0.ids();
+        let response = self
+            .0
+            .exchange("deletion", ids, |ids| {
+                request::request(Method::Message, &uri, &self.0.address, &uri, ids)
+                    .body(mime::DEFERRED_LIST, list.clone())
+            })
+            .await?;
+        success("deletion", &response)
+    }
+}
+
+/// The messages a device receives.
+pub struct Incoming(mpsc::Receiver<Received>);
+
+impl Incoming {
+    /// The next message; `None` when the device is gone.
+    pub async fn next(&mut self) -> Option<Received> {
+        self.0.recv().await
+    }
+
+    /// A message that is here already.
+    pub fn try_next(&mut self) -> Option<Received> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Received;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// The summaries a subscription brings.
+pub struct Summaries(pub(super) subscription::Watch);
+
+impl Summaries {
+    /// The next summary; `None` when the subscription is over.
+    pub async fn next(&mut self) -> Option<MessageSummary> {
+        self.0.next().await
+    }
+}
+
+impl State {
+    /// What requests to this device name it by.
+    fn names(&self) -> [&str; 2] {
+        [&self.user, self.address.as_str()]
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.host.config
+    }
+
+    /// The domain of the user, or the server where the address has none.
+    pub fn domain(&self) -> String {
+        match self.address.domain() {
+            Some(domain) => domain.to_owned(),
+            None => self.server.addr.ip().to_string(),
+        }
+    }
+
+    /// Identifiers of a new request outside a dialog.
+    pub fn ids(&self) -> Ids {
+        Ids {
+            call_id: self.host.endpoint.new_call_id(),
+            tag: self.host.endpoint.new_tag(),
+            number: 1,
+        }
+    }
+
+    pub fn target(&self) -> Target {
+        Target::Peer(self.server)
+    }
+
+    /// Sends a request and waits for its final response. Challenges are answered, those met
+    /// before at once.
+    pub async fn exchange(
+        &self,
+        name: &'static str,
+        mut ids: Ids,
+        make: impl Fn(&Ids) -> Builder,
+    ) -> Result<Message, ClientError> {
+        const ATTEMPTS: u32 = 4;
+        let mut refused = 0;
+        for _ in 0..ATTEMPTS {
+            let request = self.signed(self.routed(make(&ids)));
+            let response = self.host.endpoint.exchange(request, self.target()).await;
+            let response = response.map_err(|failed| failure(name, failed))?;
+            let code = response.code().unwrap_or_default();
+            if !matches!(code, 401 | 407) {
+                return Ok(response);
+            }
+            let responder = self.responder.as_ref();
+            let learned = responder.and_then(|responder| responder.lock().learn(&response));
+            // an old nonce may be refused without being called stale, but not twice
+            refused += u32::from(learned != Some(true));
+            if learned.is_none() || refused > 2 {
+                return Err(ClientError::Unauthorized { code });
+            }
+            ids.number += 1;
+        }
+        Err(ClientError::Unauthorized { code: 401 })
+    }
+
+    /// What this device knows about the challenges of its server.
+    pub fn responder(&self) -> Option<SharedResponder> {
+        self.responder.clone()
+    }
+
+    /// Adds the route the registrar told (RFC 3608).
+    pub fn routed(&self, request: Builder) -> Builder {
+        let registration = self.registration.borrow();
+        registration
+            .service_route()
+            .iter()
+            .fold(request, |request, route| request.header(Name::Route, route))
+    }
+
+    fn signed(&self, request: Builder) -> Message {
+        let bare = request.clone().build();
+        let Some(responder) = &self.responder else {
+            return bare;
+        };
+        let method = bare
+            .method()
+            .map_or_else(String::new, |method| method.as_str().to_owned());
+        let cnonce = net::random_token(8);
+        let mut responder = responder.lock();
+        responder
+            .sign(request, &method, bare.uri_text(), &cnonce)
+            .build()
+    }
+
+    /// A place in the inbox, if it has room.
+    pub fn reserve(&self) -> Option<Slot> {
+        self.inbox.clone().try_reserve_owned().ok()
+    }
+
+    /// Shows a message, unless it was shown before, and tells its sender if that was asked for.
+    pub fn deliver(self: &Rc<Self>, slot: Slot, received: Received, head: Option<&CpimHead>) {
+        if !self.seen.borrow_mut().note(&received.message_id) {
+            self.duplicates.set(self.duplicates.get() + 1);
+            super::spool::discard(&received.body);
+            return;
+        }
+        slot.send(received);
+        let asked = head.filter(|_| self.config().notify_delivery);
+        let id = net::random_token(16);
+        let Some((to, body)) = asked.and_then(|head| request::delivered(head, &self.address, &id))
+        else {
+            return;
+        };
+        let device = self.clone();
+        actix::spawn(async move {
+            let told = device
+                .exchange("notification", device.ids(), |ids| {
+                    request::message(
+                        to.as_str(),
+                        &device.address,
+                        &to,
+                        ids,
+                        mime::CPIM,
+                        body.clone(),
+                    )
+                })
+                .await;
+            if let Err(error) = told {
+                tracing::debug!(%error, "delivery notification not sent");
+            }
+        });
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.host.dismiss(self.names());
+    }
+}
+
+/// What a request that could not be exchanged means.
+pub(super) fn failure(name: &'static str, failed: RequestFailed) -> ClientError {
+    match failed {
+        RequestFailed::TimedOut => ClientError::TimedOut(name),
+        RequestFailed::Transport => ClientError::Connection(name),
+        RequestFailed::Stopped => ClientError::Stopped,
+    }
+}
+
+/// Whether a response is a success.
+pub(super) fn success(name: &'static str, response: &Message) -> Result<(), ClientError> {
+    match response.code() {
+        Some(200..=299) => Ok(()),
+        code => Err(ClientError::Refused {
+            request: name,
+            code: code.unwrap_or_default(),
+            reason: response.reason().to_owned(),
+        }),
+    }
+}
+
+/// What a final response to a MESSAGE or INVITE says about the message.
+pub(super) fn outcome(code: u16, reason: &str) -> Outcome {
+    match code {
+        202 => Outcome::Stored,
+        200..=299 => Outcome::Delivered,
+        _ => Outcome::Refused {
+            code,
+            reason: reason.to_owned(),
+        },
+    }
+}
+
+/// The letters and digits of a user part: what may stand in any Contact.
+fn plain(user: &str) -> String {
+    user.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(32)
+        .collect()
+}
