@@ -502,6 +502,73 @@ async fn broken_connection_ends_its_sessions() {
     assert!(passive.is_closed());
 }
 
+#[actix::test]
+async fn one_connection_may_carry_sessions_of_several_shards() {
+    let shards = Shards::start(3);
+    let exchange = Exchange::new(3);
+    let config = Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        ..Config::default()
+    };
+    let mut uris = Vec::new();
+    let mut addr = None;
+    for shard in 0..3 {
+        let (exchange, config) = (exchange.clone(), config.clone());
+        let opened = shards.run_on(shard, move || async move {
+            let board = Switchboard::start(shard, &exchange, &config).unwrap();
+            let (session, mut ear) = open_passive(&board, Rules::default());
+            session.set_remote(&ends::path("msrp://h:1/me;tcp"));
+            let uri = session.local_uri().to_string();
+            actix_rt::spawn(async move {
+                let (id, octets) = receive(&mut ear).await;
+                let pieces = [octets.into()];
+                session
+                    .send(text(&id), &pieces, Continuation::Complete)
+                    .unwrap();
+                assert_eq!(ear.response().await.1, 200);
+                session.success_report(&id, ByteRange::EMPTY).unwrap();
+                ear.closed().await;
+            });
+            (board.listen_addr(), uri)
+        });
+        let (bound, uri) = opened.await.unwrap();
+        addr = Some(bound);
+        uris.push(uri);
+    }
+    let mut raw = Raw::connect_to(addr.unwrap()).await;
+    for (shard, uri) in uris.iter().enumerate() {
+        let id = format!("t{shard}{shard}{shard}");
+        raw.send(uri, &id, &["Message-ID: m111"], "").await;
+        assert!(raw.response(&id).await.contains(" 200 OK"), "shard {shard}");
+    }
+    let body = "z".repeat(40_000);
+    for (shard, uri) in uris.iter().enumerate() {
+        let message = format!("Message-ID: m{shard}{shard}{shard}");
+        let fields = [message.as_str(), "Content-Type: text/plain"];
+        raw.send(uri, "tzzz", &fields, &body).await;
+        assert!(
+            raw.response("tzzz").await.contains(" 200 OK"),
+            "shard {shard}"
+        );
+        let echo = raw.until("SEND\r\n").await;
+        let id = echo
+            .rsplit_once("MSRP ")
+            .unwrap()
+            .1
+            .split_once(' ')
+            .unwrap()
+            .0
+            .to_owned();
+        raw.until(&body).await;
+        raw.write(&format!(
+            "MSRP {id} 200 OK\r\nTo-Path: {uri}\r\nFrom-Path: msrp://h:1/me;tcp\r\n-------{id}$\r\n"
+        ))
+        .await;
+        raw.until(" REPORT\r\n").await;
+        raw.until("Status: 000 200 OK").await;
+    }
+}
+
 struct Panics;
 
 impl Sink for Panics {

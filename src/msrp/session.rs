@@ -32,7 +32,7 @@ impl Rules {
 }
 
 /// Names a SEND that came in, until it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkToken(u64);
 
 /// Names a chunk that goes out, until its fate is known. On the wire it may be several SENDs.
@@ -173,6 +173,18 @@ impl Session {
             to_path: owed.to_path,
             code,
         })
+    }
+
+    /// Returns the responses that all unanswered SENDs are owed when the session ends: there is
+    /// no such session any more.
+    pub fn handle_closed(&mut self) -> Vec<Answer> {
+        let mut unanswered: Vec<_> = self.owed.keys().copied().collect();
+        unanswered.sort_unstable();
+        self.current = None;
+        unanswered
+            .into_iter()
+            .filter_map(|token| self.respond(token, 481))
+            .collect()
     }
 
     /// Starts a chunk on its way out.
@@ -357,6 +369,18 @@ mod tests {
             Some(200)
         );
         assert_eq!(session.handle_status(id, FailureReport::Yes, 200), None);
+    }
+
+    #[test]
+    fn unanswered_sends_are_answered_481_when_the_session_ends() {
+        let mut session = text_only(100);
+        let (token, _) = session.handle_head(&send(&[("Content-Type", "text/plain")]));
+        let silent = send(&[("Failure-Report", "no"), ("Content-Type", "text/plain")]);
+        session.handle_head(&silent);
+        let answers = session.handle_closed();
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].code, 481);
+        assert!(!session.is_wanted(token));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The actor of one connection: it owns the stream and takes each read as one batch.
-use super::{CloseReason, Inbound, SessionEvent, link::Link, session::State};
+use super::{
+    CloseReason, Inbound, SessionEvent, bypass::Bypass, link::Link, listener::owner_of,
+    session::State,
+};
 use crate::{
     msrp::{
         ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
@@ -12,7 +15,7 @@ use crate::{
 };
 use actix::prelude::*;
 use bytes::Bytes;
-use std::{rc::Rc, time::Duration};
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 /// How long a peer may take to close its half after we closed ours.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -28,6 +31,8 @@ pub(super) struct HopActor {
     current: Current,
     inlet: Option<Inlet<Decoder>>,
     first: Vec<Frame>,
+    /// Ways to other shards that own sessions on this connection.
+    bypasses: HashMap<usize, Rc<Bypass>>,
 }
 
 /// The request or response whose frames come in.
@@ -38,6 +43,8 @@ enum Current {
     Chunk(Rc<State>, ChunkToken),
     /// A SEND without a body: what it means is known at its end.
     Bodiless(Rc<State>, Head),
+    /// Something for another shard.
+    Foreign(Rc<Bypass>, Head),
 }
 
 impl HopActor {
@@ -47,6 +54,7 @@ impl HopActor {
             current: Current::Nobody,
             inlet: Some(inlet),
             first,
+            bypasses: HashMap::new(),
         };
         link.owned_by(actor.start());
     }
@@ -59,31 +67,63 @@ impl HopActor {
                 Frame::End(flag) => self.take_end(flag),
             }
         }
+        for bypass in self.bypasses.values() {
+            bypass.flush();
+        }
         self.link.board.run();
     }
 
     fn take_head(&mut self, head: Head) {
         self.link.board.tap_received(head.octets());
         self.current = match head.kind() {
-            Kind::Response { code, .. } => self.take_response(&head, *code),
+            Kind::Response { code, .. } => {
+                let code = *code;
+                self.take_response(head, code)
+            }
             Kind::Request(_) => self.take_request(head),
         };
     }
 
-    fn take_response(&self, head: &Head, code: u16) -> Current {
-        match self.link.answered(head.transaction_id()) {
-            Some((session, transaction)) => session.take_status(transaction, code),
-            None => self.link.board.metrics.stray.increment(1),
+    fn take_response(&mut self, head: Head, code: u16) -> Current {
+        if let Some((session, transaction)) = self.link.answered(head.transaction_id()) {
+            session.take_status(transaction, code);
+            return Current::Nobody;
         }
-        Current::Nobody
+        match owner_of(&head).is_some_and(|shard| self.bypasses.contains_key(&shard)) {
+            true => self.take_foreign(head),
+            false => {
+                self.link.board.metrics.stray.increment(1);
+                Current::Nobody
+            }
+        }
     }
 
-    fn take_request(&self, head: Head) -> Current {
+    /// Sends what belongs to another shard on its way there.
+    fn take_foreign(&mut self, head: Head) -> Current {
+        let Some(shard) = owner_of(&head) else {
+            return Current::Nobody;
+        };
+        let open = self.bypasses.get(&shard).filter(|bypass| !bypass.is_over());
+        let bypass = open.cloned().unwrap_or_else(|| Bypass::open(&self.link));
+        self.bypasses.insert(shard, bypass.clone());
+        bypass.take(&head, Frame::Head(head.clone()));
+        Current::Foreign(bypass, head)
+    }
+
+    fn is_foreign(&self, head: &Head) -> bool {
+        let board = &self.link.board;
+        owner_of(head).is_some_and(|shard| shard != board.shard && board.exchange.has_door(shard))
+    }
+
+    fn take_request(&mut self, head: Head) -> Current {
         if let Err(error) = head.check() {
             return self.refuse(&head, error.status(), error.kind());
         }
         let is_send = head.method() == Some(&Method::Send);
         let (session, place) = self.find(&head);
+        if session.is_none() && self.is_foreign(&head) {
+            return self.take_foreign(head);
+        }
         match (admit(place, is_send), session) {
             (Admission::Take, Some(session)) => self.give(session, head),
             (Admission::Bind, Some(session)) => {
@@ -125,8 +165,10 @@ impl HopActor {
     }
 
     fn take_body(&mut self, octets: Bytes) {
-        let Current::Chunk(session, token) = &self.current else {
-            return;
+        let (session, token) = match &self.current {
+            Current::Chunk(session, token) => (session, token),
+            Current::Foreign(bypass, head) => return bypass.take(head, Frame::Body(octets)),
+            _ => return,
         };
         self.link
             .board
@@ -158,6 +200,7 @@ impl HopActor {
                     session.check_backlog();
                 }
             }
+            Current::Foreign(bypass, head) => bypass.take(&head, Frame::End(flag)),
             Current::Bodiless(session, head) => self.take_bodiless(session, head, flag),
         }
     }
@@ -262,6 +305,9 @@ impl Handler<Leave> for HopActor {
 impl Drop for HopActor {
     fn drop(&mut self) {
         self.link.fail(CloseReason::Internal);
+        for bypass in self.bypasses.values() {
+            bypass.close();
+        }
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) struct Link {
     awaited: Cell<bool>,
     /// A session has been here.
     bound: Cell<bool>,
+    /// Ways to other shards whose sessions are on it.
+    carried: Cell<u32>,
+    /// Who made the connection closes it first.
+    ours: bool,
     actor: OnceCell<Addr<HopActor>>,
     _open: metrics::Open,
 }
@@ -80,6 +84,7 @@ impl Link {
         peer: SocketAddr,
         outlet: Outlet,
         gate: Gate,
+        ours: bool,
     ) -> Rc<Self> {
         Rc::new(Self {
             number: board.next_number(),
@@ -96,6 +101,8 @@ impl Link {
             down: Cell::new(false),
             awaited: Cell::new(false),
             bound: Cell::new(false),
+            carried: Cell::new(0),
+            ours,
             actor: OnceCell::new(),
             _open: board.metrics.open_connection(),
             board,
@@ -113,9 +120,28 @@ impl Link {
     pub(super) fn detach(&self, session: u64) {
         self.sessions.borrow_mut().remove(&session);
         self.in_flight.borrow_mut().handle_session_closed(session);
-        if self.sessions.borrow().is_empty() {
-            self.alone_until
-                .set(Some(clock::now() + self.board.config.linger));
+        self.check_alone();
+    }
+
+    /// Notes that another shard's sessions came to this connection, or left it.
+    pub(super) fn carry(&self, more: bool) {
+        let carried = self.carried.get();
+        self.carried.set(match more {
+            true => carried + 1,
+            false => carried.saturating_sub(1),
+        });
+        match more {
+            true => self.alone_until.set(None),
+            false => self.check_alone(),
+        }
+    }
+
+    /// Writes a whole request or response that was put together elsewhere.
+    pub(super) fn pass(self: &Rc<Self>, parts: &mut Vec<Bytes>) {
+        self.write(|_| {});
+        let mut out = self.out.borrow_mut();
+        for part in parts.drain(..) {
+            out.append(part);
         }
     }
 
@@ -311,7 +337,9 @@ impl Link {
             put(&mut out.buffer);
             let added = out.buffer.len() - start;
             out.count(added);
-            self.board.tap_sent(&out.buffer[start..]);
+            if added > 0 {
+                self.board.tap_sent(&out.buffer[start..]);
+            }
         }
         self.mark_dirty();
     }
@@ -322,6 +350,17 @@ impl Link {
         }
         if !self.dirty.replace(true) {
             self.board.write_soon(self.clone());
+        }
+    }
+
+    fn check_alone(&self) {
+        if self.sessions.borrow().is_empty() && self.carried.get() == 0 {
+            let config = &self.board.config;
+            let wait = match self.ours {
+                true => config.linger,
+                false => config.linger + config.bind_timeout,
+            };
+            self.alone_until.set(Some(clock::now() + wait));
         }
     }
 

@@ -6,11 +6,16 @@ use super::{
     switchboard::{Switchboard, shard_of},
 };
 use crate::{
-    msrp::{DecodeError, Decoder, Frame, uri},
+    msrp::{DecodeError, Decoder, Frame, Head, uri},
     net::{self, Inlet, ReadError},
 };
 use futures_util::StreamExt;
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -27,7 +32,11 @@ pub(super) async fn accept(board: Rc<Switchboard>, listener: TcpListener) {
             Ok(_) if board.is_crowded() => board.metrics.closed("too_many_connections"),
             Ok((tcp, peer)) => {
                 let board = board.clone();
-                actix_rt::spawn(async move { greet(board, tcp, peer).await });
+                let guest = board.receive_guest();
+                actix_rt::spawn(async move {
+                    greet(board, tcp, peer).await;
+                    drop(guest);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept MSRP connections");
@@ -42,7 +51,7 @@ pub(super) async fn admit(board: Rc<Switchboard>, mut arrivals: mpsc::Receiver<A
     while let Some(Arrival { stream, frames }) = arrivals.recv().await {
         match stream.attach() {
             Ok(inlet) => {
-                start(&board, inlet, frames);
+                start(&board, inlet, frames, false);
             }
             Err(error) => {
                 tracing::debug!(%error, "MSRP connection lost on its way to its shard");
@@ -58,7 +67,23 @@ pub(super) async fn connect(board: &Rc<Switchboard>, addr: SocketAddr) -> io::Re
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     net::tune(&tcp)?;
-    Ok(start(board, inlet(board, tcp), Vec::new()))
+    Ok(start(board, inlet(board, tcp), Vec::new(), true))
+}
+
+/// Makes a connection to our own listener, for what belongs to another shard.
+pub(super) async fn to_ourselves(board: &Switchboard) -> io::Result<Inlet<Decoder>> {
+    let mut addr = board.listen_addr();
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let tcp = timeout(board.config.connect_timeout, TcpStream::connect(addr))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    net::tune(&tcp)?;
+    Ok(inlet(board, tcp))
 }
 
 /// Reads a connection's first request and brings it to the shard that owns its session.
@@ -85,7 +110,7 @@ async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
             }
         }
         _ => {
-            start(&board, inlet, frames);
+            start(&board, inlet, frames, false);
         }
     }
 }
@@ -95,11 +120,16 @@ fn inlet(board: &Switchboard, tcp: TcpStream) -> Inlet<Decoder> {
     Inlet::new(tcp, Decoder::new(max_head), board.limits())
 }
 
-fn start(board: &Rc<Switchboard>, inlet: Inlet<Decoder>, frames: Vec<Frame>) -> Rc<Link> {
+fn start(
+    board: &Rc<Switchboard>,
+    inlet: Inlet<Decoder>,
+    frames: Vec<Frame>,
+    ours: bool,
+) -> Rc<Link> {
     let peer = inlet
         .peer_addr()
         .unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-    let link = Link::new(board.clone(), peer, inlet.outlet(), inlet.gate());
+    let link = Link::new(board.clone(), peer, inlet.outlet(), inlet.gate(), ours);
     board.add_link(&link);
     HopActor::start_with(link.clone(), inlet, frames);
     link
@@ -118,8 +148,13 @@ fn refuse(board: &Switchboard, peer: SocketAddr, error: &ReadError<DecodeError>)
 
 /// Returns the shard that the first request's To-Path names.
 fn owner(frames: &[Frame]) -> Option<usize> {
-    let Some(Frame::Head(head)) = frames.first() else {
-        return None;
-    };
+    match frames.first() {
+        Some(Frame::Head(head)) => owner_of(head),
+        _ => None,
+    }
+}
+
+/// Returns the shard that a To-Path names.
+pub(super) fn owner_of(head: &Head) -> Option<usize> {
     uri::session_id_of(head.to_path_text()?).and_then(shard_of)
 }

@@ -5,6 +5,7 @@
 //! one shard no octet goes through a mailbox. What sessions write while a read is worked on
 //! leaves in one vectored write per connection.
 
+mod bypass;
 mod decode;
 mod exchange;
 mod hop;

@@ -216,6 +216,12 @@ impl State {
             // without a connection there is nobody to tell
             let _ = self.end(id, Continuation::Aborted);
         }
+        let answers = self.machine.borrow_mut().handle_closed();
+        if let Ok(link) = self.link() {
+            for answer in &answers {
+                link.answer(answer, &self.local_text);
+            }
+        }
         self.lost(reason);
     }
 
@@ -431,7 +437,8 @@ impl SessionHandle {
         }
     }
 
-    /// Ends the session. Open chunks are aborted; the sink hears `Closed(Local)`.
+    /// Ends the session. Open chunks are aborted, unanswered SENDs answered 481; the sink hears
+    /// `Closed(Local)`.
     pub fn close(&self) {
         self.0.end_here(CloseReason::Local);
     }

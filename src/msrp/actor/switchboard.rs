@@ -34,6 +34,15 @@ pub enum Direction {
     Sent,
 }
 
+/// A connection that has not sent its first request yet.
+pub(super) struct Guest(Rc<Cell<usize>>);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 /// Looks at the head of every request and response.
 type Tap = Box<dyn Fn(Direction, &[u8])>;
 
@@ -50,9 +59,12 @@ pub struct Switchboard {
     links: RefCell<HashMap<u64, Rc<Link>>>,
     outbound: RefCell<HashMap<Neighbour, Way>>,
     work: Work,
+    /// Connections that have not sent their first request yet.
+    guests: Rc<Cell<usize>>,
     numbers: Cell<u64>,
     random: RefCell<Vec<u8>>,
     tap: RefCell<Option<Tap>>,
+    listener: RefCell<Option<JoinHandle<()>>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
 }
 
@@ -93,13 +105,16 @@ impl Switchboard {
             links: RefCell::default(),
             outbound: RefCell::default(),
             work: Work::default(),
+            guests: Rc::default(),
             numbers: Cell::new(0),
             random: RefCell::default(),
             tap: RefCell::default(),
+            listener: RefCell::default(),
             tasks: RefCell::default(),
         });
+        let listener = actix_rt::spawn(listener::accept(board.clone(), listener));
+        *board.listener.borrow_mut() = Some(listener);
         let tasks = vec![
-            actix_rt::spawn(listener::accept(board.clone(), listener)),
             actix_rt::spawn(listener::admit(board.clone(), exchange.open_door(shard))),
             actix_rt::spawn(tick(board.clone())),
         ];
@@ -112,8 +127,17 @@ impl Switchboard {
         Self::start(0, &Exchange::new(1), config)
     }
 
+    /// Stops listening. Sessions and connections go on; [`Switchboard::session_count`] tells
+    /// when they are done.
+    pub fn stop_listening(&self) {
+        if let Some(listener) = self.listener.borrow_mut().take() {
+            listener.abort();
+        }
+    }
+
     /// Stops listening and ends all sessions and connections.
     pub fn stop(&self) {
+        self.stop_listening();
         for task in self.tasks.take() {
             task.abort();
         }
@@ -149,7 +173,8 @@ impl Switchboard {
             .unwrap_or_else(|_| Uri::for_session(false, self.listen, id, "tcp"))
     }
 
-    /// Shows the head of every request and response to `tap`.
+    /// Shows the head of every request and response to `tap`; what has no body comes with its
+    /// end-line where it goes out.
     pub fn set_tap(&self, tap: impl Fn(Direction, &[u8]) + 'static) {
         *self.tap.borrow_mut() = Some(Box::new(tap));
     }
@@ -209,7 +234,13 @@ impl Switchboard {
     }
 
     pub(super) fn is_crowded(&self) -> bool {
-        self.links.borrow().len() >= self.config.max_connections
+        self.links.borrow().len() + self.guests.get() >= self.config.max_connections
+    }
+
+    /// Counts a connection until the value is dropped.
+    pub(super) fn receive_guest(&self) -> Guest {
+        self.guests.set(self.guests.get() + 1);
+        Guest(self.guests.clone())
     }
 
     pub(super) fn next_number(&self) -> u64 {
