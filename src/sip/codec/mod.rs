@@ -25,10 +25,12 @@ mod name_addr;
 mod params;
 mod salvage;
 mod status;
+mod tel_uri;
 mod typed_headers;
 mod uri;
 mod validate;
 mod via;
+mod writer;
 
 pub use builder::Builder;
 pub use contact::Contacts;
@@ -46,7 +48,8 @@ pub use name::Name;
 pub use name_addr::NameAddr;
 pub use params::Params;
 pub use status::reason;
-pub use uri::{SipUri, TelUri, Uri};
+pub use tel_uri::TelUri;
+pub use uri::{SipUri, Uri};
 pub use validate::{Invalid, validate};
 pub use via::Via;
 

@@ -1,5 +1,5 @@
-//! Addresses: `sip:` and `sips:` in full, `tel:` as far as routing needs it, others as text.
-use super::{Host, Params, SyntaxError, lex};
+//! Addresses: `sip:` and `sips:` in full, `tel:`, others as text.
+use super::{Host, Params, SyntaxError, TelUri, lex};
 use std::{borrow::Cow, fmt, str::FromStr};
 
 /// A URI as it stands in a request line or in a header.
@@ -30,15 +30,6 @@ pub struct SipUri {
     pub params: Params,
     /// Headers after `?`, still escaped.
     pub headers: Vec<(String, String)>,
-}
-
-/// A `tel:` URI (RFC 3966).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TelUri {
-    /// The number as written, with its visual separators.
-    pub number: String,
-    /// Parameters such as `phone-context`.
-    pub params: Params,
 }
 
 impl Uri {
@@ -242,32 +233,6 @@ fn headers_match(one: &[(String, String)], two: &[(String, String)]) -> bool {
     one.len() == two.len() && sorted(one) == sorted(two)
 }
 
-impl TelUri {
-    fn parse_rest(text: &str) -> Result<Self, SyntaxError> {
-        let params_at = text.find(';').unwrap_or(text.len());
-        let number = &text[..params_at];
-        let digits = number.strip_prefix('+').unwrap_or(number);
-        let is_phone_digit = |octet: u8| octet.is_ascii_hexdigit() || b"*#-.()".contains(&octet);
-        if !digits.bytes().all(is_phone_digit) || !digits.bytes().any(|o| !b"-.()".contains(&o)) {
-            return Err(SyntaxError::User);
-        }
-        Ok(Self {
-            number: number.into(),
-            params: Params::parse_in_uri(&text[params_at..])?,
-        })
-    }
-
-    /// The number without visual separators: `+49-30.12` is `+493012` (RFC 3966 §5.1.1).
-    pub fn canonical_number(&self) -> String {
-        let is_separator = |character| "-.()".contains(character);
-        self.number
-            .chars()
-            .filter(|character| !is_separator(*character))
-            .map(|character| character.to_ascii_lowercase())
-            .collect()
-    }
-}
-
 impl FromStr for Uri {
     type Err = SyntaxError;
 
@@ -313,11 +278,5 @@ impl fmt::Display for SipUri {
             separator = '&';
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for TelUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tel:{}{}", self.number, self.params)
     }
 }
