@@ -4,7 +4,7 @@
 //! environment overrides the file. A wrong key or value is refused by its full name.
 mod overrides;
 
-use crate::{deferred, http, msrp, policy, sip, store, telemetry};
+use crate::{deferred, http, msrp, participating, policy, sip, sip_core, store, telemetry};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path, path::PathBuf, time::Duration};
 
@@ -20,8 +20,12 @@ pub struct Config {
     pub msrp: msrp::Config,
     /// The store: its threads, its memory.
     pub store: store::Config,
+    /// The embedded SIP core: domains, passwords, registrations.
+    pub sip_core: sip_core::Config,
     /// Deferred messages: bounds, lifetimes.
     pub deferred: deferred::Config,
+    /// Calls: how long they ring, idle, and are tried again.
+    pub participating: participating::Config,
     /// Decisions left to the operator.
     pub policy: policy::Config,
     /// The HTTP port: health, metrics, admin API.
@@ -164,7 +168,7 @@ impl Config {
         }
     }
 
-    /// The value of `section.key`, as it would be written.
+    /// The value of the key with this full name, as it would be written.
     fn value_of(&self, key: &str) -> String {
         let table = toml::Table::try_from(self).unwrap_or_default();
         let mut path = key.split('.');

@@ -39,14 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "http",
-        &[
-            "identity",
-            "clock",
-            "sip_core",
-            "deferred",
-            "participating",
-            "policy",
-        ],
+        &["identity", "clock", "store", "sip_core", "deferred"],
     ),
 ];
 
@@ -54,7 +47,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ASSEMBLY: &[&str] = &["cli", "config", "telemetry", "app", "main", "lib"];
 
 /// Imports a room may make from its actor files only.
-const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[("sip", &["net"]), ("msrp", &["net"])];
+const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("sip", &["net"]),
+    ("msrp", &["net"]),
+    ("sip_core", &["net"]),
+];
 
 /// Rooms that are plumbing as a whole: I/O, time and threads are their trade.
 const PLUMBING: &[&str] = &[

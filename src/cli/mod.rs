@@ -5,9 +5,13 @@
 //! `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
 mod config;
-mod demo;
 mod desk;
+mod office;
 mod person;
+mod queue;
+mod subscriber;
+mod table;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -58,13 +62,20 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Subscriber(subscriber::Arguments),
+    Queue(queue::Arguments),
+    Trace(trace::Arguments),
     Config(config::Arguments),
 }
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
+    let place = &cli.place;
     let outcome = match cli.command {
-        Command::Config(arguments) => config::run(&cli.place, &arguments),
+        Command::Subscriber(arguments) => subscriber::run(place, arguments),
+        Command::Queue(arguments) => queue::run(place, arguments),
+        Command::Trace(arguments) => trace::run(place, arguments),
+        Command::Config(arguments) => config::run(place, &arguments),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("restante: {failure}");

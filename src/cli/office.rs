@@ -2,6 +2,7 @@
 use super::desk::{Desk, DeskError};
 use crate::{
     config::Config,
+    deferred::{Deferred, Directory},
     http::{
         ServiceError, Services,
         view::{
@@ -10,9 +11,14 @@ use crate::{
         },
     },
     identity::Address,
+    sip_core::{Location, Subscribers},
     store::{self, StoreError, Threads},
 };
 use actix_rt::{System, SystemRunner};
+use std::sync::Arc;
+
+/// A run of the server that never was: no stream of any binding is open here.
+const NO_STREAMS: u64 = 0;
 
 /// Where the orders of the operator are carried out.
 pub(super) enum Office {
@@ -76,7 +82,9 @@ impl Office {
     pub(super) fn subscribers(&self) -> Outcome<Vec<SubscriberView>> {
         match self {
             Self::Desk(desk) => Ok(desk.subscribers()?),
-            Self::Store(store) => store.all(async |services, page| services.subscribers(&page).await),
+            Self::Store(store) => {
+                store.all(async |services, page| services.subscribers(&page).await)
+            }
         }
     }
 
@@ -137,7 +145,7 @@ impl OpenStore {
     fn open(config: &Config) -> Outcome<Self> {
         let system = System::new();
         let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
-        let services = system.block_on(Services::open(handle, config))?;
+        let services = system.block_on(services(handle, config))?;
         Ok(Self {
             system,
             services,
@@ -173,6 +181,21 @@ impl OpenStore {
             }
         })
     }
+}
+
+/// The functions over `store`, without any port.
+async fn services(store: store::Handle, config: &Config) -> Result<Services, StoreError> {
+    let subscribers = Subscribers::new(store.clone(), &config.sip_core);
+    let known = subscribers.clone();
+    let directory: Directory = Arc::new(move |address| {
+        let known = known.clone();
+        Box::pin(async move { known.standing(&address).await })
+    });
+    Ok(Services {
+        subscribers,
+        location: Location::open(store.clone(), NO_STREAMS).await?,
+        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
+    })
 }
 
 /// The store's threads finish what is queued, so that nothing promised is lost.

@@ -50,7 +50,15 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
             })?;
         }
         Action::Show { user, form } => {
-            let heading = ["MESSAGE-ID", "FROM", "TYPE", "SIZE", "STATE", "STORED", "EXPIRES"];
+            let heading = [
+                "MESSAGE-ID",
+                "FROM",
+                "TYPE",
+                "SIZE",
+                "STATE",
+                "STORED",
+                "EXPIRES",
+            ];
             form.print(&office.queue(&person::parse(&user)?)?, heading, |entry| {
                 [
                     entry.message_id.clone(),

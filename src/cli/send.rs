@@ -1,5 +1,5 @@
 //! `restante send`: one message, and what became of it.
-use super::{Outcome, REFUSED, device};
+use super::{Outcome, REFUSED, device, media};
 use crate::{
     client::{self, Outgoing},
     identity::Address,
@@ -12,21 +12,6 @@ use std::{
     rc::Rc,
 };
 use tempfile::NamedTempFile;
-
-/// What the name of a file promises of its content.
-const TYPES: &[(&str, &str)] = &[
-    ("gif", "image/gif"),
-    ("jpeg", "image/jpeg"),
-    ("jpg", "image/jpeg"),
-    ("json", "application/json"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("pdf", "application/pdf"),
-    ("png", "image/png"),
-    ("txt", "text/plain"),
-    ("vcf", "text/vcard"),
-    ("zip", "application/zip"),
-];
 
 /// Send a text or a file, and say what became of it
 #[derive(Debug, Args)]
@@ -99,7 +84,7 @@ fn outgoing(arguments: &Arguments, file: Option<&Path>) -> Result<Outgoing, std:
         (None, Some(path)) => {
             let bar = progress_bar(std::fs::metadata(path)?.len());
             let mut outgoing = Outgoing::file(to, path);
-            type_of(path).clone_into(&mut outgoing.content_type);
+            media::type_of(path).clone_into(&mut outgoing.content_type);
             outgoing.progress = Some(Rc::new(move |arrived, total| {
                 bar.set_length(total);
                 bar.set_position(arrived);
@@ -159,14 +144,6 @@ fn progress_bar(size: u64) -> ProgressBar {
     ProgressBar::new(size).with_style(style)
 }
 
-/// The media type that a file's name promises.
-fn type_of(path: &Path) -> &'static str {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let lower = extension.unwrap_or_default().to_ascii_lowercase();
-    let found = TYPES.iter().find(|(extension, _)| *extension == lower);
-    found.map_or("application/octet-stream", |(_, content_type)| content_type)
-}
-
 /// Says what became of the message; the exit code says it too.
 fn told(to: &Address, outcome: &client::Outcome) -> ExitCode {
     match outcome {
@@ -180,16 +157,4 @@ fn told(to: &Address, outcome: &client::Outcome) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn type_follows_the_name_of_the_file() {
-        assert_eq!(type_of(Path::new("a/holiday.MP4")), "video/mp4");
-        assert_eq!(type_of(Path::new("a/unknown.xyz")), "application/octet-stream");
-        assert_eq!(type_of(Path::new("README")), "application/octet-stream");
-    }
 }

@@ -135,14 +135,20 @@ impl Password {
 fn described(subscriber: &SubscriberView) -> String {
     let mut lines = vec![
         format!("address   {}", subscriber.address),
-        format!("deferral  {}", if subscriber.deferral { "yes" } else { "no" }),
+        format!(
+            "deferral  {}",
+            if subscriber.deferral { "yes" } else { "no" }
+        ),
         format!("created   {}", subscriber.created),
     ];
     if subscriber.bindings.is_empty() {
         lines.push("offline".into());
     }
     for binding in &subscriber.bindings {
-        lines.push(format!("online    {} until {}", binding.contact, binding.expires));
+        lines.push(format!(
+            "online    {} until {}",
+            binding.contact, binding.expires
+        ));
     }
     lines.join("\n")
 }

@@ -48,10 +48,14 @@ pub(super) fn aligned<const N: usize>(heading: [&str; N], rows: &[[String; N]]) 
     }
     let line = |cells: [&str; N]| {
         let padded = cells.iter().zip(widths);
-        let text: Vec<String> = padded.map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let text: Vec<String> = padded
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         text.join("  ").trim_end().to_owned() + "\n"
     };
-    let rows = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
+    let rows = rows
+        .iter()
+        .map(|row| line(row.each_ref().map(String::as_str)));
     line(heading) + &rows.collect::<String>()
 }
 
@@ -61,7 +65,13 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "22".to_owned()]];
-        assert_eq!(aligned(["WHO", "N"], &rows), "WHO     N\na       1\nlonger  22\n");
+        let rows = [
+            ["a".to_owned(), "1".to_owned()],
+            ["longer".to_owned(), "22".to_owned()],
+        ];
+        assert_eq!(
+            aligned(["WHO", "N"], &rows),
+            "WHO     N\na       1\nlonger  22\n"
+        );
     }
 }

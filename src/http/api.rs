@@ -4,7 +4,9 @@ use super::{
     view::{NewPassword, NewSubscriber, PageRequest, RefusalView},
 };
 use actix_web::{
-    HttpResponse, ResponseError, error, http::StatusCode, web,
+    HttpResponse, ResponseError, error,
+    http::StatusCode,
+    web,
     web::{Data, Json, Path, Query, ServiceConfig},
 };
 
@@ -16,12 +18,14 @@ const DOCUMENT_LIMIT: usize = 64 * 1024;
 /// Everything below `/api/v1`.
 pub(super) fn paths(config: &mut ServiceConfig) {
     config
-        .app_data(web::JsonConfig::default().limit(DOCUMENT_LIMIT).error_handler(
-            |error, _| unreadable(error.to_string()),
-        ))
-        .app_data(web::QueryConfig::default().error_handler(
-            |error, _| unreadable(error.to_string()),
-        ))
+        .app_data(
+            web::JsonConfig::default()
+                .limit(DOCUMENT_LIMIT)
+                .error_handler(|error, _| unreadable(error.to_string())),
+        )
+        .app_data(
+            web::QueryConfig::default().error_handler(|error, _| unreadable(error.to_string())),
+        )
         .service(
             web::resource("/subscribers")
                 .get(list_subscribers)
@@ -34,7 +38,11 @@ pub(super) fn paths(config: &mut ServiceConfig) {
         )
         .service(web::resource("/subscribers/{address}/password").put(set_password))
         .service(web::resource("/queues").get(list_queues))
-        .service(web::resource("/queues/{address}").get(show_queue).delete(purge))
+        .service(
+            web::resource("/queues/{address}")
+                .get(show_queue)
+                .delete(purge),
+        )
         .service(web::resource("/messages/{id}").get(trace))
         .default_service(web::to(nothing_here));
 }

@@ -6,15 +6,18 @@
 //! | `GET /health/ready` | 200 when SIP and MSRP are served, 503 before and while draining |
 //! | `GET /metrics` | all figures, in Prometheus' text form |
 //! | `/api/v1/…` | the admin API; wants the bearer token of `DATA/admin.token` |
+mod api;
 mod config;
 mod health;
 mod metrics;
 mod readiness;
 mod server;
+mod service;
 mod token;
 pub mod view;
 
 pub use config::Config;
 pub use readiness::{Readiness, State};
 pub use server::{Ports, Server, start};
+pub use service::{ServiceError, Services};
 pub use token::{AdminToken, TokenError};

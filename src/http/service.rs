@@ -5,9 +5,10 @@ use super::view::{
     StepView, SubscriberView, TraceView,
 };
 use crate::{
+    clock,
     deferred::{Deferred, Envelope},
     identity::{Address, AddressError},
-    sip_core::{Location, Subscriber, Subscribers, SubscribersError},
+    sip_core::{Location, Subscriber, SubscriberError, Subscribers},
     store::StoreError,
 };
 
@@ -22,12 +23,9 @@ pub enum ServiceError {
         /// What is wrong with it.
         reason: AddressError,
     },
-    /// The subscriber exists.
-    #[error("{0} is a subscriber already")]
-    Exists(Address),
-    /// There is no such subscriber.
-    #[error("{0} is no subscriber")]
-    UnknownSubscriber(Address),
+    /// The subscriber cannot be added, changed or found.
+    #[error(transparent)]
+    Subscriber(#[from] SubscriberError),
     /// Nothing is known of such a message.
     #[error("nothing is known of a message `{0}`")]
     UnknownMessage(String),
@@ -37,9 +35,6 @@ pub enum ServiceError {
     /// The document or the query cannot be read.
     #[error("unreadable: {0}")]
     Unreadable(String),
-    /// A password with nothing in it protects nothing.
-    #[error("the password is empty")]
-    EmptyPassword,
     /// There is nothing at this path.
     #[error("nothing here; see the admin API's list of paths")]
     NoSuchPath,
@@ -52,11 +47,15 @@ impl ServiceError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Address { .. } | Self::After(_) | Self::Unreadable(_) | Self::EmptyPassword => 400,
-            Self::UnknownSubscriber(_) | Self::UnknownMessage(_) | Self::NoSuchPath => 404,
-            Self::Exists(_) => 409,
-            Self::Store(StoreError::Busy | StoreError::Closed) => 503,
-            Self::Store(_) => 500,
+            Self::Address { .. } | Self::After(_) | Self::Unreadable(_) => 400,
+            Self::UnknownMessage(_) | Self::NoSuchPath => 404,
+            Self::Subscriber(error) => match error {
+                SubscriberError::Known(_) => 409,
+                SubscriberError::Unknown(_) => 404,
+                SubscriberError::ForeignDomain(_) | SubscriberError::EmptyPassword => 400,
+                SubscriberError::Store(error) => status_of(error),
+            },
+            Self::Store(error) => status_of(error),
         }
     }
 
@@ -64,15 +63,27 @@ impl ServiceError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Address { .. } => "bad_address",
-            Self::Exists(_) => "exists",
-            Self::UnknownSubscriber(_) => "unknown_subscriber",
             Self::UnknownMessage(_) => "unknown_message",
             Self::After(_) => "bad_page",
             Self::Unreadable(_) => "unreadable",
-            Self::EmptyPassword => "empty_password",
             Self::NoSuchPath => "no_such_path",
+            Self::Subscriber(error) => match error {
+                SubscriberError::Known(_) => "exists",
+                SubscriberError::Unknown(_) => "unknown_subscriber",
+                SubscriberError::ForeignDomain(_) => "foreign_domain",
+                SubscriberError::EmptyPassword => "empty_password",
+                SubscriberError::Store(error) => error.kind(),
+            },
             Self::Store(error) => error.kind(),
         }
+    }
+}
+
+/// Busy and closing stores answer later; anything else is our fault.
+fn status_of(error: &StoreError) -> u16 {
+    match error {
+        StoreError::Busy | StoreError::Closed => 503,
+        _ => 500,
     }
 }
 
@@ -92,17 +103,20 @@ type Outcome<T> = Result<T, ServiceError>;
 impl Services {
     /// Adds a subscriber.
     ///
-    /// Errors: `Address`, `EmptyPassword`, `Exists`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn add_subscriber(&self, new: NewSubscriber) -> Outcome<SubscriberView> {
         let address = address(&new.address)?;
-        let password = usable(&new.password)?;
-        let added = self.subscribers.add(&address, password, new.deferral).await;
-        Ok(self.described(&added.map_err(|error| refused(error, address))?))
+        let added = self.subscribers.add(&address, &new.password).await?;
+        if new.deferral {
+            return Ok(self.described(&added));
+        }
+        self.subscribers.set_deferral(&address, false).await?;
+        self.subscriber(&new.address).await
     }
 
     /// A page of all subscribers.
     ///
-    /// Errors: `Address`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn subscribers(&self, page: &PageRequest) -> Outcome<Page<SubscriberView>> {
         let after = page.after.as_deref().map(address).transpose()?;
         let limit = page.limit();
@@ -115,38 +129,38 @@ impl Services {
 
     /// One subscriber.
     ///
-    /// Errors: `Address`, `UnknownSubscriber`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn subscriber(&self, given: &str) -> Outcome<SubscriberView> {
         let address = address(given)?;
         let found = self.subscribers.get(&address).await?;
-        let subscriber = found.ok_or(ServiceError::UnknownSubscriber(address))?;
+        let subscriber = found.ok_or(SubscriberError::Unknown(address))?;
         Ok(self.described(&subscriber))
     }
 
     /// Gives a subscriber a new password.
     ///
-    /// Errors: `Address`, `EmptyPassword`, `UnknownSubscriber`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn set_password(&self, given: &str, new: NewPassword) -> Outcome<SubscriberView> {
         let address = address(given)?;
-        let password = usable(&new.password)?;
-        let changed = self.subscribers.set_password(&address, password).await;
-        Ok(self.described(&changed.map_err(|error| refused(error, address))?))
+        self.subscribers
+            .set_password(&address, &new.password)
+            .await?;
+        self.subscriber(given).await
     }
 
     /// Removes a subscriber; what waits for them stays.
     ///
-    /// Errors: `Address`, `UnknownSubscriber`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn remove_subscriber(&self, given: &str) -> Outcome<SubscriberView> {
         let view = self.subscriber(given).await?;
         let address = address(given)?;
-        let removed = self.subscribers.remove(&address).await;
-        removed.map_err(|error| refused(error, address))?;
+        self.subscribers.remove(&address).await?;
         Ok(view)
     }
 
     /// A page of the recipients for whom something waits.
     ///
-    /// Errors: `Address`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn queues(&self, page: &PageRequest) -> Outcome<Page<QueueView>> {
         let after = page.after.as_deref().map(address).transpose()?;
         let limit = page.limit();
@@ -163,12 +177,14 @@ impl Services {
 
     /// A page of what waits for one recipient.
     ///
-    /// Errors: `Address`, `After`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn queue(&self, given: &str, page: &PageRequest) -> Outcome<Page<EntryView>> {
         let recipient = address(given)?;
         let after = match &page.after {
             None => 0,
-            Some(text) => text.parse().map_err(|_| ServiceError::After(text.clone()))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| ServiceError::After(text.clone()))?,
         };
         let limit = page.limit();
         let found = self.deferred.list(&recipient, after, limit).await?;
@@ -180,17 +196,20 @@ impl Services {
 
     /// Removes all that waits for one recipient.
     ///
-    /// Errors: `Address`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn purge(&self, given: &str) -> Outcome<Purged> {
         let recipient = address(given)?;
-        let messages = self.deferred.purge(&recipient, "purged by an operator").await?;
+        let messages = self
+            .deferred
+            .purge(&recipient, "purged by an operator")
+            .await?;
         tracing::info!(%recipient, messages, "queue purged by an operator");
         Ok(Purged { messages })
     }
 
     /// The life of a message.
     ///
-    /// Errors: `UnknownMessage`, `Store`.
+    /// Errors: as [`ServiceError`] names them.
     pub async fn trace(&self, message_id: &str) -> Outcome<TraceView> {
         let steps = self.deferred.trace(message_id).await?;
         if steps.is_empty() {
@@ -207,15 +226,18 @@ impl Services {
     }
 
     fn described(&self, subscriber: &Subscriber) -> SubscriberView {
-        let bindings = self.location.bindings(&subscriber.address);
+        let bindings = self.location.bindings(&subscriber.address, clock::wall());
         SubscriberView {
             address: subscriber.address.to_string(),
             deferral: subscriber.deferral,
             created: subscriber.created.to_rfc3339(),
-            bindings: bindings.iter().map(|binding| BindingView {
-                contact: binding.contact.to_string(),
-                expires: binding.expires_at.to_rfc3339(),
-            }).collect(),
+            bindings: bindings
+                .iter()
+                .map(|binding| BindingView {
+                    contact: binding.contact.to_string(),
+                    expires: binding.expires_at.to_rfc3339(),
+                })
+                .collect(),
         }
     }
 }
@@ -225,13 +247,6 @@ fn address(given: &str) -> Outcome<Address> {
         given: given.to_owned(),
         reason,
     })
-}
-
-fn usable(password: &str) -> Outcome<&str> {
-    match password.is_empty() {
-        true => Err(ServiceError::EmptyPassword),
-        false => Ok(password),
-    }
 }
 
 /// The last of a page that is full, so that there may be a next one.

@@ -1,0 +1,152 @@
+//! What the demo plays on: a temporary folder, a file to send, a server process, two subscribers.
+use crate::{
+    cli::{
+        child::{ServerPlan, ServerProcess},
+        desk::Desk,
+    },
+    config::Config,
+    http::view::{NewSubscriber, TraceView},
+    identity::{Address, AddressError},
+};
+use bytesize::ByteSize;
+use sha2::{Digest, Sha256};
+use std::{
+    cell::RefCell,
+    error::Error,
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+use tempfile::TempDir;
+
+/// The password of both.
+pub(super) const PASSWORD: &str = "open sesame";
+
+/// Room for what wraps a message of any size.
+const WRAPPER: u64 = 1024 * 1024;
+
+/// Everything the demo needs; gone when dropped.
+pub(super) struct Stage {
+    pub content: Content,
+    pub server: Rc<RefCell<ServerProcess>>,
+    pub alice: Address,
+    pub bob: Address,
+    folder: TempDir,
+}
+
+/// What Alice sends.
+pub(super) struct Content {
+    pub path: PathBuf,
+    pub size: u64,
+    pub sha256: String,
+}
+
+impl Stage {
+    /// Makes up a file of `size` octets (unless `file` is given), starts the server, adds Alice
+    /// and Bob.
+    pub(super) fn set(file: Option<&Path>, size: u64) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let content = match file {
+            Some(path) => Content::of(path)?,
+            None => Content::made_up(&folder.path().join("content"), size)?,
+        };
+        let server = plan(&folder.path().join("data"), content.size)?.start()?;
+        let stage = Self {
+            content,
+            server: Rc::new(RefCell::new(server)),
+            alice: user("alice")?,
+            bob: user("bob")?,
+            folder,
+        };
+        let desk = stage.desk()?;
+        for address in [&stage.alice, &stage.bob] {
+            desk.add_subscriber(&NewSubscriber {
+                address: address.to_string(),
+                password: PASSWORD.to_owned(),
+                deferral: true,
+            })?;
+        }
+        Ok(stage)
+    }
+
+    /// Where Bob's device keeps what it receives.
+    pub(super) fn spool(&self) -> io::Result<PathBuf> {
+        let spool = self.folder.path().join("bob");
+        std::fs::create_dir_all(&spool)?;
+        Ok(spool)
+    }
+
+    /// What the server knows of the life of a message.
+    pub(super) fn trace(&self, message_id: &str) -> Result<TraceView, Box<dyn Error>> {
+        Ok(self.desk()?.trace(message_id)?)
+    }
+
+    /// What all lives of the server logged.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(self.server.borrow().plan().log()).unwrap_or_default()
+    }
+
+    fn desk(&self) -> Result<Desk, Box<dyn Error>> {
+        let server = self.server.borrow();
+        let mut config = Config::default();
+        config.http.listen = server.addresses().http;
+        config.server.data.clone_from(&server.plan().data);
+        Ok(Desk::open(&config)?)
+    }
+}
+
+/// A server that takes messages of `size` octets.
+fn plan(data: &Path, size: u64) -> io::Result<ServerPlan> {
+    std::fs::create_dir_all(data)?;
+    let mut plan = ServerPlan::on_free_ports(&std::env::current_exe()?, data)?;
+    let defaults = crate::deferred::Config::default();
+    for (key, default) in [
+        ("MAX_MESSAGE", defaults.max_message),
+        ("MAX_OCTETS", defaults.max_octets),
+    ] {
+        let limit = ByteSize::b(default.as_u64().max(size + WRAPPER));
+        let name = format!("RESTANTE_DEFERRED__{key}");
+        plan.settings.push((name, limit.as_u64().to_string()));
+    }
+    Ok(plan)
+}
+
+fn user(name: &str) -> Result<Address, AddressError> {
+    Address::parse(&format!("sip:{name}@localhost"))
+}
+
+impl Content {
+    fn of(path: &Path) -> io::Result<Self> {
+        let (size, sha256) = hashed(&mut File::open(path)?)?;
+        let path = path.to_owned();
+        Ok(Self { path, size, sha256 })
+    }
+
+    fn made_up(path: &Path, size: u64) -> Result<Self, Box<dyn Error>> {
+        let mut file = File::create(path)?;
+        let mut piece = vec![0; 64 * 1024];
+        let mut left = size;
+        while left > 0 {
+            let length = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+            getrandom::fill(&mut piece[..length])?;
+            file.write_all(&piece[..length])?;
+            left -= length as u64;
+        }
+        Ok(Self::of(path)?)
+    }
+}
+
+/// Size and SHA-256 of what can be read.
+pub(super) fn hashed(source: &mut impl Read) -> io::Result<(u64, String)> {
+    let mut piece = vec![0; 64 * 1024];
+    let (mut size, mut hash) = (0, Sha256::new());
+    loop {
+        let length = source.read(&mut piece)?;
+        if length == 0 {
+            return Ok((size, hex::encode(hash.finalize())));
+        }
+        hash.update(&piece[..length]);
+        size += length as u64;
+    }
+}
