@@ -1,1 +1,240 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
+use crate::{
+    clock,
+    config::Config,
+    deferred::{Deferred, Directory, MailboxChanged, Queue},
+    http::{self, AdminToken, Ports, Readiness, State},
+    msrp::actor::{Exchange, Switchboard},
+    net::Shards,
+    participating::{
+        self, Drains, Watchers,
+        actor::{Parts, Server, Services},
+    },
+    sip::{self, actor::EndpointHandle},
+    sip_core::{BindingTimer, Location, Realm, Registrar, Subscribers},
+    store::{self, Drain, Store, StoreError},
+    telemetry::{self, Recorder},
+};
+use actix::prelude::*;
+use std::{
+    cell::RefCell,
+    error::Error,
+    io::Write,
+    net::SocketAddr,
+    process::ExitCode,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+thread_local! {
+    /// The switchboard of the shard that runs on this thread.
+    static SWITCHBOARD: RefCell<Option<Rc<Switchboard>>> = const { RefCell::new(None) };
+}
+
+/// Runs a server until SIGTERM or Ctrl-C, then drains it.
+///
+/// Errors: what keeps it from starting, naming the key or the folder to look at.
+pub fn serve(config: Config) -> Outcome<ExitCode> {
+    telemetry::init(&config.log)?;
+    let recorder = Recorder::install()?;
+    recorder.keep_up()?;
+    actix_rt::System::new().block_on(async {
+        let node = Node::start(config, recorder).await?;
+        node.announce()?;
+        wait_for_signal().await?;
+        node.drain().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A running server.
+struct Node {
+    config: Config,
+    shards: Shards,
+    endpoints: Vec<EndpointHandle>,
+    msrp: SocketAddr,
+    http: http::Server,
+    readiness: Readiness,
+    store: Addr<Store>,
+    sessions: Arc<AtomicUsize>,
+}
+
+impl Node {
+    /// Starts everything, bottom-up.
+    async fn start(config: Config, recorder: Recorder) -> Outcome<Self> {
+        std::fs::create_dir_all(&config.server.data)
+            .map_err(|error| format!("`server.data` {:?}: {error}", config.server.data))?;
+        let token = AdminToken::load_or_make(&config.server.data)?;
+        let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
+        let store = Store::new(handle.clone(), Some(threads)).start();
+        let parts = functions(&config, handle).await?;
+        let readiness = Readiness::default();
+        let ports = Ports {
+            render_metrics: Arc::new(move || recorder.render()),
+            readiness: readiness.clone(),
+            token,
+            services: http::Services {
+                subscribers: parts.subscribers.clone(),
+                location: parts.location.clone(),
+                deferred: parts.deferred.clone(),
+            },
+        };
+        let http = http::start(&config.http, ports)?;
+        let shards = Shards::start(match config.server.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        });
+        let msrp = start_msrp(&shards, &config).await?;
+        let sessions = parts.sessions.clone();
+        let endpoints = start_sip(&shards, &config, parts).await?;
+        readiness.set(State::Ready);
+        Ok(Self {
+            config,
+            shards,
+            endpoints,
+            msrp,
+            http,
+            readiness,
+            store,
+            sessions,
+        })
+    }
+
+    /// Tells on standard output that requests are served, and where.
+    fn announce(&self) -> Outcome<()> {
+        let sip = self.endpoints[0].local_addr();
+        let (msrp, http) = (self.msrp, self.http.address());
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ready sip={sip} msrp={msrp} http={http}")?;
+        out.flush()?;
+        tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
+        Ok(())
+    }
+
+    /// Takes nothing new, lets what is under way end within the grace time, then stops all,
+    /// top-down.
+    async fn drain(self) {
+        const LOOK: Duration = Duration::from_millis(50);
+        self.readiness.set(State::Draining);
+        tracing::info!(sessions = self.sessions.load(Ordering::Relaxed), "draining");
+        for endpoint in &self.endpoints {
+            endpoint.drain();
+        }
+        let end = clock::now() + self.config.server.grace;
+        while self.sessions.load(Ordering::Relaxed) > 0 && clock::now() < end {
+            tokio::time::sleep(LOOK).await;
+        }
+        for endpoint in &self.endpoints {
+            endpoint.stop();
+        }
+        for shard in 0..self.shards.len() {
+            let stopped = self.shards.run_on(shard, || async {
+                if let Some(board) = SWITCHBOARD.take() {
+                    board.stop();
+                }
+            });
+            stopped.await;
+        }
+        self.http.stop().await;
+        if let Err(error) = self.store.send(Drain).await {
+            tracing::error!(%error, "the store could not be told to end");
+        }
+        for shard in 0..self.shards.len() {
+            self.shards.arbiter(shard).stop();
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// The functions that all shards share.
+async fn functions(config: &Config, store: store::Handle) -> Result<Parts, StoreError> {
+    let core = &config.sip_core;
+    let subscribers = Subscribers::new(store.clone(), core);
+    let known = subscribers.clone();
+    let directory: Directory = Arc::new(move |address| {
+        let known = known.clone();
+        Box::pin(async move { known.standing(&address).await })
+    });
+    let run = clock::wall().millis();
+    let location = Location::open(store.clone(), run).await?;
+    let realm = Realm::open(&store, subscribers.clone(), core).await?;
+    let registrar = Registrar::new(
+        realm.clone(),
+        subscribers.clone(),
+        location.clone(),
+        core.clone(),
+    );
+    Ok(Parts {
+        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
+        subscribers,
+        location,
+        registrar,
+        realm,
+        config: Arc::new(config.participating.clone()),
+        core: Arc::new(core.clone()),
+        policy: Arc::new(config.policy.clone()),
+        metrics: participating::Metrics::register(),
+        drains: Drains::default(),
+        watchers: Watchers::default(),
+        sessions: Arc::default(),
+    })
+}
+
+/// Starts the switchboard of every shard; they share one port.
+async fn start_msrp(shards: &Shards, config: &Config) -> Outcome<SocketAddr> {
+    let exchange = Exchange::new(shards.len());
+    let mut listen = config.msrp.listen;
+    for shard in 0..shards.len() {
+        let (exchange, config) = (exchange.clone(), config.msrp.clone());
+        let started = shards.run_on(shard, move || async move {
+            let board = Switchboard::start(shard, &exchange, &config)?;
+            let listen = board.listen_addr();
+            SWITCHBOARD.set(Some(board));
+            Ok::<_, std::io::Error>(listen)
+        });
+        let bound = started.await.ok_or("a shard stopped before it began")?;
+        listen = bound.map_err(|error| format!("`msrp.listen` = {listen}: {error}"))?;
+    }
+    Ok(listen)
+}
+
+/// Starts the SIP endpoint of every shard with the server that uses it, then what tells the
+/// servers news.
+async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Vec<EndpointHandle>> {
+    let servers: Arc<Mutex<Vec<Recipient<MailboxChanged>>>> = Arc::default();
+    let (started, shared) = (servers.clone(), parts.clone());
+    let endpoints = sip::actor::start(shards, &config.sip, None, move |endpoint| {
+        let board = SWITCHBOARD.with_borrow(Clone::clone);
+        let board = board.expect("MSRP is started before SIP, on every shard");
+        let server = Server::new(Services::new(shared.clone(), endpoint, board)).start();
+        if let Ok(mut started) = started.lock() {
+            started.push(server.clone().recipient());
+        }
+        server.recipient()
+    })
+    .await?;
+    let listeners = servers
+        .lock()
+        .map(|started| started.clone())
+        .unwrap_or_default();
+    Queue::new(parts.deferred, listeners, None).start();
+    BindingTimer::new(parts.location, Vec::new()).start();
+    Ok(endpoints)
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

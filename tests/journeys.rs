@@ -1,0 +1,346 @@
+//! What the server is for, from end to end: devices of the client library against the real
+//! process. One test per journey of a message.
+mod harness;
+
+use bytes::Bytes;
+use harness::Server;
+use restante::{
+    client::{
+        Channel, Config, Content, Device, DeviceConfig, Host, Incoming, Mode, Outcome, Outgoing,
+        Received,
+    },
+    identity::Address,
+    sip::transaction::Peer,
+};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A user with one device.
+struct User {
+    device: Device,
+    incoming: Incoming,
+    _host: Host,
+    _spool: tempfile::TempDir,
+}
+
+impl User {
+    async fn of(server: &Server, name: &str) -> Self {
+        Self::with(server, name, "secret", Peer::tcp(server.sip())).await
+    }
+
+    async fn with(server: &Server, name: &str, password: &str, peer: Peer) -> Self {
+        let spool = tempfile::tempdir().expect("a temporary folder");
+        let config = Config {
+            spool: spool.path().into(),
+            attempts: 1,
+            sync: false,
+            ..Config::default()
+        };
+        let host = Host::start(config, None).await.expect("a host");
+        let config = DeviceConfig {
+            address: address(name),
+            user: None,
+            password: Some(password.to_owned()),
+            server: peer,
+        };
+        let device = Device::new(&host, config);
+        let incoming = device.incoming().expect("the only reader");
+        let _ = server;
+        Self {
+            device,
+            incoming,
+            _host: host,
+            _spool: spool,
+        }
+    }
+
+    async fn log_in(self) -> Self {
+        let lifetime = Duration::from_secs(600);
+        self.device.register(lifetime).await.expect("a login");
+        self
+    }
+
+    async fn next(&mut self) -> Received {
+        let next = timeout(PATIENCE, self.incoming.next()).await;
+        next.expect("in time").expect("a message")
+    }
+
+    async fn nothing_more(&mut self) {
+        let more = timeout(Duration::from_millis(500), self.incoming.next()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}
+
+fn address(name: &str) -> Address {
+    Address::parse(&format!("sip:{name}@localhost")).expect("an address")
+}
+
+fn start() -> Server {
+    Server::start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret")
+}
+
+fn noise(octets: usize) -> Bytes {
+    let mut state = 7u32;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..octets).map(step).collect::<Vec<_>>().into()
+}
+
+fn message(octets: &Bytes, mode: Mode) -> Outgoing {
+    let content = Content::Bytes(octets.clone());
+    let mut message = Outgoing::new(address("bob"), "application/octet-stream", content);
+    message.mode = mode;
+    message
+}
+
+fn assert_is(received: &Received, octets: &Bytes, id: &str) {
+    let hash: [u8; 32] = Sha256::digest(octets).into();
+    assert_eq!(received.message_id, id);
+    assert_eq!(received.size, octets.len() as u64);
+    assert_eq!(received.sha256, hash);
+    assert_eq!(received.from, Some(address("alice")));
+    assert!(received.date.is_some());
+}
+
+#[actix::test]
+async fn large_message_waits_for_its_reader_and_is_handed_over_at_login() {
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let octets = noise(3 * 1024 * 1024 + 17);
+    let receipt = alice
+        .device
+        .send(message(&octets, Mode::Channel))
+        .await
+        .unwrap();
+    assert_eq!(receipt.outcome, Outcome::Stored);
+
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    let received = bob.next().await;
+    assert_is(&received, &octets, &receipt.message_id);
+    assert_eq!(received.channel, Channel::Msrp);
+    bob.nothing_more().await;
+    let (status, queue) = server.get("/api/v1/queues/sip:bob@localhost");
+    assert_eq!(
+        (status, queue["items"].as_array().map(Vec::len)),
+        (200, Some(0)),
+        "{queue}"
+    );
+}
+
+#[actix::test]
+async fn short_message_waits_and_comes_as_a_message_request() {
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let octets = Bytes::from_static(b"See you at eight.");
+    let receipt = alice
+        .device
+        .send(message(&octets, Mode::Pager))
+        .await
+        .unwrap();
+    assert_eq!(receipt.outcome, Outcome::Stored);
+
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    let received = bob.next().await;
+    assert_is(&received, &octets, &receipt.message_id);
+    assert_eq!(received.channel, Channel::Pager);
+    bob.nothing_more().await;
+}
+
+#[actix::test]
+async fn reader_who_is_there_gets_message_and_channel_live() {
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    for (size, mode) in [
+        (12, Mode::Pager),
+        (1, Mode::Channel),
+        (2_000_000, Mode::Channel),
+    ] {
+        let octets = noise(size);
+        let receipt = alice.device.send(message(&octets, mode)).await.unwrap();
+        assert_eq!(receipt.outcome, Outcome::Delivered, "{size}");
+        assert_is(&bob.next().await, &octets, &receipt.message_id);
+    }
+    assert_eq!(server.metric("restante_messages_deferred_total"), 0.0);
+    bob.nothing_more().await;
+}
+
+#[actix::test]
+async fn signalling_over_udp_works_as_over_tcp() {
+    let server = start();
+    let peer = Peer::udp(server.sip());
+    let alice = User::with(&server, "alice", "secret", peer)
+        .await
+        .log_in()
+        .await;
+    let octets = noise(200_000);
+    let receipt = alice
+        .device
+        .send(message(&octets, Mode::Channel))
+        .await
+        .unwrap();
+    assert_eq!(receipt.outcome, Outcome::Stored);
+    let mut bob = User::with(&server, "bob", "secret", peer)
+        .await
+        .log_in()
+        .await;
+    assert_is(&bob.next().await, &octets, &receipt.message_id);
+}
+
+#[actix::test]
+async fn what_waits_is_listed_fetched_by_identifier_and_deleted() {
+    // a reader who is not registered is not pushed anything: it looks for itself
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let mut ids = Vec::new();
+    for size in [10, 100_000, 300_000] {
+        let receipt = alice
+            .device
+            .send(message(&noise(size), Mode::Channel))
+            .await
+            .unwrap();
+        ids.push(receipt.message_id);
+    }
+    let mut bob = User::of(&server, "bob").await;
+    let list = bob.device.deferred_list().await.unwrap();
+    assert_eq!(list.references().collect::<Vec<_>>(), ids);
+    assert_eq!(bob.device.summary().await.unwrap().new_messages(), 3);
+
+    assert_eq!(bob.device.deferred_fetch(&ids[1..2]).await.unwrap(), 1);
+    assert_is(&bob.next().await, &noise(100_000), &ids[1]);
+    bob.device.deferred_delete(&ids[..1]).await.unwrap();
+    let list = bob.device.deferred_list().await.unwrap();
+    assert_eq!(list.references().collect::<Vec<_>>(), ids[2..]);
+
+    assert_eq!(bob.device.deferred_fetch(&[]).await.unwrap(), 1);
+    assert_is(&bob.next().await, &noise(300_000), &ids[2]);
+    assert_eq!(bob.device.summary().await.unwrap().new_messages(), 0);
+}
+
+#[actix::test]
+async fn watcher_of_a_mailbox_is_notified_of_what_comes() {
+    let server = start();
+    let bob = User::of(&server, "bob").await;
+    let mut summaries = bob.device.watch_summary().await.unwrap();
+    let first = timeout(PATIENCE, summaries.next()).await.unwrap().unwrap();
+    assert!(!first.waiting);
+    let alice = User::of(&server, "alice").await.log_in().await;
+    alice
+        .device
+        .send(message(&noise(5_000), Mode::Channel))
+        .await
+        .unwrap();
+    let next = timeout(PATIENCE, summaries.next()).await.unwrap().unwrap();
+    assert_eq!((next.waiting, next.new_messages()), (true, 1));
+}
+
+#[actix::test]
+async fn server_that_dies_forgets_neither_messages_nor_bindings() {
+    let mut server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let octets = noise(500_000);
+    let receipt = alice
+        .device
+        .send(message(&octets, Mode::Channel))
+        .await
+        .unwrap();
+    assert_eq!(receipt.outcome, Outcome::Stored);
+    let mut bob = User::with(&server, "bob", "secret", Peer::udp(server.sip())).await;
+    server.kill9();
+    server.restart();
+    bob = bob.log_in().await;
+    assert_is(&bob.next().await, &octets, &receipt.message_id);
+
+    server.kill9();
+    server.restart();
+    // Bob's binding is still there: he gets this one live
+    let octets = noise(100);
+    let receipt = alice
+        .device
+        .send(message(&octets, Mode::Pager))
+        .await
+        .unwrap();
+    assert_eq!(receipt.outcome, Outcome::Delivered);
+    assert_is(&bob.next().await, &octets, &receipt.message_id);
+}
+
+#[actix::test]
+async fn same_message_sent_twice_is_kept_once() {
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let octets = noise(70_000);
+    let mut outgoing = message(&octets, Mode::Channel);
+    outgoing.message_id = Some("one-and-only".to_owned());
+    for _ in 0..2 {
+        let receipt = alice.device.send(outgoing.clone()).await.unwrap();
+        assert_eq!(receipt.outcome, Outcome::Stored);
+    }
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    assert_is(&bob.next().await, &octets, "one-and-only");
+    bob.nothing_more().await;
+}
+
+#[actix::test]
+async fn sender_learns_why_a_message_is_refused() {
+    let server = Server::with("deferred.max_messages", 2)
+        .with("deferred.max_message", "10KiB")
+        .start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let refused = |receipt: restante::client::Receipt| match receipt.outcome {
+        Outcome::Refused { code, .. } => code,
+        other => panic!("{other:?}"),
+    };
+    let mut stranger = message(&noise(10), Mode::Channel);
+    stranger.to = address("nobody");
+    assert_eq!(refused(alice.device.send(stranger).await.unwrap()), 404);
+    let large = message(&noise(20_000), Mode::Channel);
+    assert_eq!(refused(alice.device.send(large).await.unwrap()), 413);
+    for mode in [Mode::Channel, Mode::Pager] {
+        let receipt = alice.device.send(message(&noise(10), mode)).await.unwrap();
+        assert_eq!(receipt.outcome, Outcome::Stored);
+    }
+    for mode in [Mode::Channel, Mode::Pager] {
+        let receipt = alice.device.send(message(&noise(10), mode)).await.unwrap();
+        assert_eq!(refused(receipt), 480);
+    }
+}
+
+#[actix::test]
+async fn stranger_gets_in_nowhere() {
+    let server = start();
+    let eve = User::with(&server, "alice", "guess", Peer::tcp(server.sip())).await;
+    assert!(eve.device.register(Duration::from_secs(60)).await.is_err());
+    let sent = eve.device.send(message(&noise(10), Mode::Pager)).await;
+    assert!(!sent.is_ok_and(|receipt| receipt.is_accepted()));
+    assert!(eve.device.deferred_list().await.is_err());
+}
+
+#[actix::test]
+async fn waiting_messages_keep_their_order() {
+    let server = start();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let octets = noise(100 + number * 1000);
+        let receipt = alice
+            .device
+            .send(message(&octets, Mode::Auto))
+            .await
+            .unwrap();
+        ids.push(receipt.message_id);
+    }
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    for id in ids {
+        assert_eq!(bob.next().await.message_id, id);
+    }
+    bob.nothing_more().await;
+}
