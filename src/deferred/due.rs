@@ -1,7 +1,18 @@
 //! What must happen at a time: a message expires, or what was remembered of one is forgotten.
-use super::keys;
-use crate::{clock::Timestamp, identity::Address};
+use super::{
+    State,
+    envelope::EnvelopeRecord,
+    keys,
+    ledger::{Ledger, Taken},
+    trail,
+};
+use crate::{
+    clock::Timestamp,
+    identity::Address,
+    store::{Readable, Records, Scan, StoreError, Table},
+};
 use bytes::Bytes;
+use std::time::Duration;
 
 /// An entry of the table `due`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +75,90 @@ impl Due {
         };
         Some((at, due))
     }
+}
+
+/// How long a message that is on its way when its time is over may take to arrive.
+const GRACE: Duration = Duration::from_secs(60);
+
+impl Ledger<'_, '_> {
+    /// Does what is due by the entries `keys`; what expired.
+    pub(super) fn work_off(&mut self, keys: Vec<Bytes>) -> Result<Vec<Taken>, StoreError> {
+        let mut expired = Vec::new();
+        for key in keys {
+            if self.txn.get(Table::Due, &key)?.is_none() {
+                continue;
+            }
+            let due = Due::parse(&key);
+            self.txn.delete(Table::Due, key);
+            match due {
+                Some((
+                    at,
+                    Due::Expire {
+                        recipient,
+                        sequence,
+                    },
+                )) => {
+                    expired.extend(self.expire(&recipient, sequence, at)?);
+                }
+                Some((
+                    _,
+                    Due::Forget {
+                        recipient,
+                        message_id,
+                        sender,
+                    },
+                )) => {
+                    let submitted = keys::submitted(&recipient, &message_id, &sender);
+                    self.txn.delete(Table::Submitted, submitted);
+                    trail::forget(self.txn, &message_id, &recipient)?;
+                }
+                None => tracing::warn!("an unreadable due entry was removed"),
+            }
+        }
+        Ok(expired)
+    }
+
+    fn expire(
+        &mut self,
+        recipient: &Address,
+        sequence: u64,
+        at: Timestamp,
+    ) -> Result<Option<Taken>, StoreError> {
+        let key = keys::envelope(recipient, sequence);
+        let Some(mut record) = self.txn.record::<EnvelopeRecord>(Table::Envelope, &key)? else {
+            return Ok(None);
+        };
+        let is_on_its_way = record.state_in(self.run.epoch) == State::Transferring;
+        if is_on_its_way {
+            record.expires_at = self.now.plus(GRACE);
+            let due = Due::Expire {
+                recipient: recipient.clone(),
+                sequence,
+            };
+            self.txn
+                .put(Table::Due, due.key(record.expires_at), Bytes::new());
+            self.txn.put_record(Table::Envelope, key, &record)?;
+            return Ok(None);
+        }
+        let reason = format!("its time was over at {at}");
+        self.take(recipient, sequence, State::Expired, &reason)
+    }
+}
+
+/// Entries due from `since` to `now`, oldest first.
+pub(super) fn due(
+    store: &(impl Readable + ?Sized),
+    (since, now): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<Bytes>, StoreError> {
+    let until = now.plus(Duration::from_millis(1)).millis();
+    store.keys(Scan {
+        table: Table::Due,
+        from: &since.millis().to_be_bytes(),
+        until: &until.to_be_bytes(),
+        limit,
+        reverse: false,
+    })
 }
 
 #[cfg(test)]

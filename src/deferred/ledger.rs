@@ -2,25 +2,20 @@
 //! submission and trail change together or not at all.
 use super::{
     Config, ContentId, Envelope, Facts, Limit, Refusal, State, Step,
-    content::pieces,
     due::Due,
     envelope::EnvelopeRecord,
     keys,
-    mailbox::{MailboxRecord, Totals},
+    mailbox::{MailboxRecord, Submitted, TOTALS, Totals, mailbox, totals},
     trail,
 };
 use crate::{
     clock::Timestamp,
     identity::Address,
     policy,
-    store::{Readable, Record, Records, Scan, StoreError, Table, Txn},
+    store::{Readable, Records, Scan, StoreError, Table, Txn},
 };
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a sender may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +40,6 @@ impl Run {
     }
 }
 
-/// The first submission of a message, kept for as long as a repetition must be recognised.
-#[derive(Serialize, Deserialize)]
-struct Submitted {
-    sequence: u64,
-}
-
-impl Record for Submitted {
-    const VERSION: u8 = 1;
-}
-
 /// A message taken out of its mailbox.
 pub(super) struct Taken {
     pub(super) envelope: Envelope,
@@ -62,16 +47,7 @@ pub(super) struct Taken {
     pub(super) leftover: bool,
 }
 
-/// Pieces removed in the transaction that takes the message; more are marked and removed later.
-const FEW_PIECES: u32 = 16;
-/// Pieces removed by one transaction of a sweep.
-const SWEPT_PIECES: usize = 256;
-/// How long a message that is on its way when its time is over may take to arrive.
-const GRACE: Duration = Duration::from_secs(60);
-
-const TOTALS: &[u8] = b"deferred/totals";
 const EPOCH: &[u8] = b"deferred/epoch";
-const CONTENT: &[u8] = b"deferred/content";
 
 /// The mailboxes, within one transaction.
 pub(super) struct Ledger<'t, 'a> {
@@ -219,69 +195,6 @@ impl Ledger<'_, '_> {
         Ok(Some(record.into_envelope(sequence, self.run.epoch)))
     }
 
-    /// Does what is due by the entries `keys`; what expired.
-    pub(super) fn work_off(&mut self, keys: Vec<Bytes>) -> Result<Vec<Taken>, StoreError> {
-        let mut expired = Vec::new();
-        for key in keys {
-            if self.txn.get(Table::Due, &key)?.is_none() {
-                continue;
-            }
-            let due = Due::parse(&key);
-            self.txn.delete(Table::Due, key);
-            match due {
-                Some((
-                    at,
-                    Due::Expire {
-                        recipient,
-                        sequence,
-                    },
-                )) => {
-                    expired.extend(self.expire(&recipient, sequence, at)?);
-                }
-                Some((
-                    _,
-                    Due::Forget {
-                        recipient,
-                        message_id,
-                        sender,
-                    },
-                )) => {
-                    let submitted = keys::submitted(&recipient, &message_id, &sender);
-                    self.txn.delete(Table::Submitted, submitted);
-                    trail::forget(self.txn, &message_id, &recipient)?;
-                }
-                None => tracing::warn!("an unreadable due entry was removed"),
-            }
-        }
-        Ok(expired)
-    }
-
-    fn expire(
-        &mut self,
-        recipient: &Address,
-        sequence: u64,
-        at: Timestamp,
-    ) -> Result<Option<Taken>, StoreError> {
-        let key = keys::envelope(recipient, sequence);
-        let Some(mut record) = self.txn.record::<EnvelopeRecord>(Table::Envelope, &key)? else {
-            return Ok(None);
-        };
-        let is_on_its_way = record.state_in(self.run.epoch) == State::Transferring;
-        if is_on_its_way {
-            record.expires_at = self.now.plus(GRACE);
-            let due = Due::Expire {
-                recipient: recipient.clone(),
-                sequence,
-            };
-            self.txn
-                .put(Table::Due, due.key(record.expires_at), Bytes::new());
-            self.txn.put_record(Table::Envelope, key, &record)?;
-            return Ok(None);
-        }
-        let reason = format!("its time was over at {at}");
-        self.take(recipient, sequence, State::Expired, &reason)
-    }
-
     /// Writes a step that changes nothing else, of a message that is not stored.
     pub(super) fn note(
         &mut self,
@@ -299,48 +212,6 @@ impl Ledger<'_, '_> {
         Ok(())
     }
 
-    /// Removes some pieces of `content` from `index` on; where to go on, or `None` when it and
-    /// its marks are gone. A content without a mark belongs to a message and stays.
-    pub(super) fn sweep(
-        &mut self,
-        content: ContentId,
-        index: u32,
-    ) -> Result<Option<u32>, StoreError> {
-        let mark = keys::content(content);
-        if self.txn.get(Table::Receiving, &mark)?.is_none()
-            && self.txn.get(Table::Removing, &mark)?.is_none()
-        {
-            return Ok(None);
-        }
-        let keys = self.txn.keys(Scan {
-            table: Table::Content,
-            from: &keys::piece(content, index),
-            until: &keys::pieces_end(content),
-            limit: SWEPT_PIECES,
-            reverse: false,
-        })?;
-        let last = keys.last().and_then(|key| key.last_chunk::<4>().copied());
-        let is_done = keys.len() < SWEPT_PIECES;
-        for key in keys {
-            self.txn.delete(Table::Content, key);
-        }
-        if is_done {
-            self.txn.delete(Table::Receiving, mark.clone());
-            self.txn.delete(Table::Removing, mark);
-        }
-        let next = last.map_or(0, u32::from_be_bytes).saturating_add(1);
-        Ok((!is_done).then_some(next))
-    }
-
-    /// A content id never used before.
-    pub(super) fn new_content(&mut self) -> Result<ContentId, StoreError> {
-        let last = self.txn.get(Table::Meta, CONTENT)?;
-        let last = last.and_then(|octets| keys::content_of(&octets));
-        let next = ContentId(last.map_or(0, |id| id.0) + 1);
-        self.txn.put(Table::Meta, CONTENT, keys::content(next));
-        Ok(next)
-    }
-
     fn head_after(&self, recipient: &Address, sequence: u64) -> Result<Option<u64>, StoreError> {
         let keys = self.txn.keys(Scan {
             table: Table::Envelope,
@@ -350,20 +221,6 @@ impl Ledger<'_, '_> {
             reverse: false,
         })?;
         Ok(keys.first().and_then(|key| keys::sequence_of(key)))
-    }
-
-    fn remove_content(&mut self, content: ContentId, size: u64) -> bool {
-        let pieces = pieces(size);
-        let leftover = pieces > FEW_PIECES;
-        if leftover {
-            let mark = keys::content(content);
-            self.txn.put(Table::Removing, mark, Bytes::new());
-        } else {
-            for index in 0..pieces {
-                self.txn.delete(Table::Content, keys::piece(content, index));
-            }
-        }
-        leftover
     }
 
     fn forget_later(&mut self, message_id: &str, recipient: &Address, sender: &Address) {
@@ -418,54 +275,6 @@ pub(super) fn next_epoch(txn: &mut Txn<'_>) -> Result<u32, StoreError> {
     let epoch = last.map_or(0, u32::from_be_bytes).wrapping_add(1);
     txn.put(Table::Meta, EPOCH, epoch.to_be_bytes().to_vec());
     Ok(epoch)
-}
-
-/// Entries due from `since` to `now`, oldest first.
-pub(super) fn due(
-    store: &(impl Readable + ?Sized),
-    (since, now): (Timestamp, Timestamp),
-    limit: usize,
-) -> Result<Vec<Bytes>, StoreError> {
-    let until = now.plus(Duration::from_millis(1)).millis();
-    store.keys(Scan {
-        table: Table::Due,
-        from: &since.millis().to_be_bytes(),
-        until: &until.to_be_bytes(),
-        limit,
-        reverse: false,
-    })
-}
-
-/// What waits in all mailboxes.
-pub(super) fn totals(store: &(impl Readable + ?Sized)) -> Result<Totals, StoreError> {
-    Ok(store.record(Table::Meta, TOTALS)?.unwrap_or_default())
-}
-
-/// The counters of one mailbox.
-pub(super) fn mailbox(
-    store: &(impl Readable + ?Sized),
-    recipient: &Address,
-) -> Result<MailboxRecord, StoreError> {
-    let key = keys::mailbox(recipient);
-    Ok(store.record(Table::Mailbox, &key)?.unwrap_or_default())
-}
-
-/// Sequences of the submissions with `message_id` to `recipient`, by any sender.
-pub(super) fn submissions(
-    store: &(impl Readable + ?Sized),
-    recipient: &Address,
-    message_id: &str,
-) -> Result<Vec<u64>, StoreError> {
-    let (from, until) = keys::submitted_range(recipient, message_id);
-    let found = store.scan(Scan {
-        table: Table::Submitted,
-        from: &from,
-        until: &until,
-        limit: 100,
-        reverse: false,
-    })?;
-    let sequence = |(_, octets): &(Bytes, Bytes)| Ok(Submitted::decode(octets)?.sequence);
-    found.iter().map(sequence).collect()
 }
 
 fn check_room(mailbox: &MailboxRecord, size: u64, config: &Config) -> Result<(), Refusal> {

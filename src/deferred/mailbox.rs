@@ -1,4 +1,9 @@
-use crate::store::Record;
+use super::keys;
+use crate::{
+    identity::Address,
+    store::{Readable, Record, Records, Scan, StoreError, Table},
+};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// What waits for one receiver.
@@ -66,4 +71,48 @@ impl MailboxRecord {
         self.count = self.count.saturating_sub(1);
         self.octets = self.octets.saturating_sub(octets);
     }
+}
+
+/// The first submission of a message, kept for as long as a repetition must be recognised.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Submitted {
+    pub(super) sequence: u64,
+}
+
+impl Record for Submitted {
+    const VERSION: u8 = 1;
+}
+
+pub(super) const TOTALS: &[u8] = b"deferred/totals";
+
+/// What waits in all mailboxes.
+pub(super) fn totals(store: &(impl Readable + ?Sized)) -> Result<Totals, StoreError> {
+    Ok(store.record(Table::Meta, TOTALS)?.unwrap_or_default())
+}
+
+/// The counters of one mailbox.
+pub(super) fn mailbox(
+    store: &(impl Readable + ?Sized),
+    recipient: &Address,
+) -> Result<MailboxRecord, StoreError> {
+    let key = keys::mailbox(recipient);
+    Ok(store.record(Table::Mailbox, &key)?.unwrap_or_default())
+}
+
+/// Sequences of the submissions with `message_id` to `recipient`, by any sender.
+pub(super) fn submissions(
+    store: &(impl Readable + ?Sized),
+    recipient: &Address,
+    message_id: &str,
+) -> Result<Vec<u64>, StoreError> {
+    let (from, until) = keys::submitted_range(recipient, message_id);
+    let found = store.scan(Scan {
+        table: Table::Submitted,
+        from: &from,
+        until: &until,
+        limit: 100,
+        reverse: false,
+    })?;
+    let sequence = |(_, octets): &(Bytes, Bytes)| Ok(Submitted::decode(octets)?.sequence);
+    found.iter().map(sequence).collect()
 }

@@ -1,4 +1,4 @@
-use super::{Deferred, function::check_message_id};
+use super::{Deferred, intake::check_message_id};
 use crate::{
     clock::{self, Timestamp},
     deferred::{

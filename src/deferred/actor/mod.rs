@@ -3,6 +3,9 @@
 mod chores;
 mod deposit;
 mod function;
+mod handover;
+mod intake;
+mod look;
 mod queue;
 mod transfer;
 

@@ -1,7 +1,6 @@
 use super::Subscribers;
 use crate::{
     clock::{self, Timestamp},
-    net,
     sip::{
         auth::{Algorithm, Credentials, NonceSealer, NonceState, ReplayWindow, Use},
         codec::{Message, Method, Name},
@@ -118,7 +117,9 @@ impl Realm {
         self.0.metrics.challenged(reason);
         // the password was right, only the nonce must be a new one
         let stale = matches!(reason, "stale" | "replayed");
-        let nonce = self.0.sealer.issue(now.millis(), net::random_u64());
+        // a salt need not be secret, only different
+        let salt = getrandom::u64().unwrap_or_default();
+        let nonce = self.0.sealer.issue(now.millis(), salt);
         let (name, algorithms) = (&self.0.name, &self.0.algorithms);
         Verdict::Challenge(judge::challenge(kind, name, algorithms, &nonce, stale))
     }
@@ -130,9 +131,8 @@ fn nonce_key(txn: &mut Txn<'_>) -> Result<[u8; 32], StoreError> {
         return Ok(key);
     }
     let mut key = [0; 32];
-    for part in key.chunks_exact_mut(8) {
-        part.copy_from_slice(&net::random_u64().to_be_bytes());
-    }
+    let random = getrandom::fill(&mut key);
+    random.map_err(|_| StoreError::Abandoned("the system has no random numbers"))?;
     txn.put(Table::Meta, KEY, key.to_vec());
     Ok(key)
 }
