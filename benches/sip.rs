@@ -1,11 +1,15 @@
-//! What a SIP message costs: reading, five typed headers, writing; rsip beside it.
+//! What a SIP message costs: reading, five typed headers, writing, rsip beside it; and what its
+//! transaction costs.
 #![allow(missing_docs, reason = "a program, not an interface")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use restante::sip::codec::{Builder, Framer, Limits, Message, Name, validate};
+use restante::sip::{
+    codec::{Builder, Framer, Limits, Message, Name, validate},
+    transaction::{ClientInvite, Effect, Layer, Peer, ServerOther, Timers},
+};
 use rsip::{headers::ToTypedHeader, message::HeadersExt};
-use std::hint::black_box;
+use std::{hint::black_box, time::Instant};
 
 /// An INVITE as an RCS client sends it: 22 headers, 1.4 KB.
 const INVITE: &str = concat!(
@@ -130,5 +134,47 @@ fn write(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, read, write);
+fn transaction(criterion: &mut Criterion) {
+    let (timers, now) = (Timers::default(), Instant::now());
+    let mut group = criterion.benchmark_group("sip_transaction");
+    // the machine alone: INVITE, 180, 200
+    group.bench_function("machine_step", |bench| {
+        bench.iter(|| {
+            let (mut machine, _) = ClientInvite::start(&timers, false, black_box(now));
+            let ringing = machine.handle_response(black_box(180), &timers, false, now);
+            let accepted = machine.handle_response(black_box(200), &timers, false, now);
+            (machine, ringing, accepted)
+        });
+    });
+    group.bench_function("server_machine_step", |bench| {
+        bench.iter(|| {
+            let mut machine = ServerOther::start(&timers, black_box(now));
+            let answered = machine.respond(black_box(200), &timers, false, now);
+            (machine, answered)
+        });
+    });
+    // the table: a request matched, told, answered and, over a stream, forgotten
+    let request = "MESSAGE sip:bob@192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 192.0.2.10:5060;branch=z9hG4bK776asdhds;rport\r\nMax-Forwards: 70\r\n\
+        From: <sip:alice@192.0.2.1>;tag=49583\r\nTo: <sip:bob@192.0.2.1>\r\n\
+        Call-ID: asd88asd77a@192.0.2.10\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n\
+        Content-Length: 18\r\n\r\nWatson, come here.";
+    let request = Message::parse(request.into(), &Limits::default()).unwrap();
+    let from = Peer::tcp(([192, 0, 2, 10], 5060).into());
+    let mut layer = Layer::new(timers, 1_000, "seed".into());
+    group.bench_function("request_told_and_answered", |bench| {
+        bench.iter(|| {
+            layer.handle_message(black_box(request.clone()), from, now);
+            let Some(Effect::Incoming { key, request, .. }) = layer.next_effect() else {
+                panic!("the request was not told")
+            };
+            let response = Builder::response(&request, 200).to_tag("t").build();
+            layer.respond(key, response, now).unwrap();
+            layer.next_effect()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, read, write, transaction);
 criterion_main!(benches);

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 ///   |         1xx   +------------+  2xx    |                    |
 ///   |         told  | Proceeding |  told   |                    |
 ///   |          +----|            |---------+                    |
-///   |          +--->|            |--- cancelled, 64*T1: told ---+
+///   |          +--->|            |--- silence: told ------------+
 ///   |               +------------+         |                    |
 ///   |     300-699     |                    |                    |
 ///   |     ACK, told   v                    v                    |
@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 ///                  +--+------------>| Terminated |<-------------+
 ///                                   +------------+
 /// ```
-/// The arrow `cancelled` is RFC 3261 §9.1: an INVITE whose CANCEL brings no final response
-/// within 64*T1 counts as over.
+/// The arrow `silence` is RFC 3261 §9.1: an INVITE whose CANCEL brings no final response within
+/// 64*T1 counts as over; and what timer C is to proxies, for a user who forgot to cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientInvite {
     /// No response yet.
@@ -47,8 +47,10 @@ pub enum ClientInvite {
     },
     /// A provisional response came.
     Proceeding {
-        /// Runs once the INVITE is cancelled.
-        give_up: Option<Instant>,
+        /// When silence has lasted too long.
+        give_up: Instant,
+        /// CANCEL is on its way: no provisional response buys time any more.
+        cancelled: bool,
     },
     /// A final response other than 2xx came.
     Completed {
@@ -85,10 +87,20 @@ impl ClientInvite {
     ) -> Result<Step, Misplaced> {
         match (*self, code) {
             (Self::Calling { .. }, 100..=199) => {
-                *self = Self::Proceeding { give_up: None };
+                let give_up = now + timers.undecided();
+                *self = Self::Proceeding {
+                    give_up,
+                    cancelled: false,
+                };
                 Ok(Step::tell(News::Response))
             }
-            (Self::Proceeding { .. }, 100..=199) => Ok(Step::tell(News::Response)),
+            (Self::Proceeding { cancelled, .. }, 100..=199) => {
+                if !cancelled {
+                    let give_up = now + timers.undecided();
+                    *self = Self::Proceeding { give_up, cancelled };
+                }
+                Ok(Step::tell(News::Response))
+            }
             (Self::Calling { .. } | Self::Proceeding { .. }, 200..=299) => {
                 *self = Self::Accepted {
                     end: now + timers.give_up(),
@@ -114,8 +126,10 @@ impl ClientInvite {
     /// CANCEL went out: from now on the INVITE has 64*T1 to end.
     pub fn handle_cancelled(&mut self, timers: &Timers, now: Instant) -> Result<(), Misplaced> {
         match self {
-            Self::Proceeding { give_up } => {
-                give_up.get_or_insert(now + timers.give_up());
+            Self::Proceeding { give_up, cancelled } => {
+                if !std::mem::replace(cancelled, true) {
+                    *give_up = now + timers.give_up();
+                }
                 Ok(())
             }
             _ => Err(Misplaced),
@@ -138,10 +152,7 @@ impl ClientInvite {
     /// Lets every timer due at `now` fire once.
     pub fn handle_timeout(&mut self, now: Instant) -> Step {
         match self {
-            Self::Calling { give_up, .. }
-            | Self::Proceeding {
-                give_up: Some(give_up),
-            } if *give_up <= now => {
+            Self::Calling { give_up, .. } | Self::Proceeding { give_up, .. } if *give_up <= now => {
                 *self = Self::Terminated;
                 Step::tell(News::TimedOut)
             }
@@ -170,7 +181,7 @@ impl ClientInvite {
                 give_up,
                 ..
             } => Some(retransmit.map_or(give_up, |at| at.min(give_up))),
-            Self::Proceeding { give_up } => give_up,
+            Self::Proceeding { give_up, .. } => Some(give_up),
             Self::Completed { end } | Self::Accepted { end } => Some(end),
             Self::Terminated => None,
         }
@@ -238,10 +249,14 @@ mod tests {
     #[test]
     fn provisional_stops_retransmission_and_every_further_one_is_told() {
         let (mut machine, now) = after(100, UDP);
-        assert_eq!(machine, ClientInvite::Proceeding { give_up: None });
-        assert_eq!(machine.next_timeout(), None);
-        let step = machine.handle_response(180, &TIMERS, UDP, now);
+        let undecided = TIMERS.undecided();
+        assert_eq!(machine.next_timeout(), Some(now + undecided));
+        let step = machine.handle_response(180, &TIMERS, UDP, now + ms(9_000));
         assert_eq!(step, Ok(Step::tell(News::Response)));
+        let end = now + ms(9_000) + undecided;
+        assert_eq!(machine.next_timeout(), Some(end));
+        assert_eq!(machine.handle_timeout(end), Step::tell(News::TimedOut));
+        assert_eq!(machine, ClientInvite::Terminated);
     }
 
     #[test]

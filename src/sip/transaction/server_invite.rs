@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 ///            again   +------------+
 ///               +----| Proceeding |----+ 101-199 from user: sent
 ///               +--->|            |<---+ transport error: told
+///                    |            |----- silence: told -----> Terminated
 ///                    +------------+
 ///        300-699 from  |       |  2xx from user
 ///        user: sent    |       |  sent
@@ -33,12 +34,16 @@ use std::time::{Duration, Instant};
 ///       +>| Terminated |<-----------------+
 /// Timer H +------------+
 /// ```
+/// The arrow `silence` is not in the figure: it keeps a user who forgets to answer from filling
+/// the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerInvite {
     /// The user has not decided.
     Proceeding {
         /// When `100 Trying` goes out unless the user speaks first.
         trying: Option<Instant>,
+        /// When silence has lasted too long.
+        give_up: Instant,
     },
     /// Refused; waiting for the ACK.
     Completed {
@@ -68,17 +73,19 @@ impl ServerInvite {
     pub fn start(timers: &Timers, now: Instant) -> Self {
         Self::Proceeding {
             trying: Some(now + timers.trying()),
+            give_up: now + timers.undecided(),
         }
     }
 
     /// The INVITE came again.
     pub fn handle_invite(&mut self) -> Step {
         match self {
-            Self::Proceeding { trying: None } | Self::Completed { .. } => {
+            Self::Proceeding { trying: None, .. } | Self::Completed { .. } => {
                 Step::send(Outgoing::Response)
             }
             Self::Proceeding {
                 trying: trying @ Some(_),
+                ..
             } => {
                 *trying = None;
                 Step::send(Outgoing::Trying)
@@ -117,7 +124,13 @@ impl ServerInvite {
         now: Instant,
     ) -> Result<Step, Misplaced> {
         match (*self, code) {
-            (Self::Proceeding { .. }, 100..=199) => *self = Self::Proceeding { trying: None },
+            (Self::Proceeding { .. }, 100..=199) => {
+                let give_up = now + timers.undecided();
+                *self = Self::Proceeding {
+                    trying: None,
+                    give_up,
+                };
+            }
             (Self::Proceeding { .. }, 200..=299) => {
                 *self = Self::Accepted {
                     end: now + timers.give_up(),
@@ -148,9 +161,13 @@ impl ServerInvite {
     /// Lets every timer due at `now` fire once.
     pub fn handle_timeout(&mut self, timers: &Timers, now: Instant) -> Step {
         match self {
-            Self::Proceeding { trying } if trying.is_some_and(|at| at <= now) => {
+            Self::Proceeding { trying, .. } if trying.is_some_and(|at| at <= now) => {
                 *trying = None;
                 Step::send(Outgoing::Trying)
+            }
+            Self::Proceeding { give_up, .. } if *give_up <= now => {
+                *self = Self::Terminated;
+                Step::tell(News::Abandoned)
             }
             Self::Completed { give_up: end, .. }
             | Self::Confirmed { end }
@@ -176,7 +193,7 @@ impl ServerInvite {
     /// When `handle_timeout` has something to do next.
     pub fn next_timeout(&self) -> Option<Instant> {
         match *self {
-            Self::Proceeding { trying } => trying,
+            Self::Proceeding { trying, give_up } => Some(trying.unwrap_or(give_up)),
             Self::Completed {
                 retransmit,
                 give_up,
@@ -224,13 +241,19 @@ mod tests {
             machine.handle_timeout(&TIMERS, now + ms(200)),
             Step::send(Outgoing::Trying)
         );
-        assert_eq!(machine.next_timeout(), None);
+        let end = now + TIMERS.undecided();
+        assert_eq!(machine.next_timeout(), Some(end));
+        assert_eq!(
+            machine.handle_timeout(&TIMERS, end),
+            Step::tell(News::Abandoned)
+        );
+        assert_eq!(machine, ServerInvite::Terminated);
     }
 
     #[test]
     fn repeated_invite_gets_the_latest_provisional() {
-        let (mut machine, _) = after(180, UDP);
-        assert_eq!(machine.next_timeout(), None);
+        let (mut machine, now) = after(180, UDP);
+        assert_eq!(machine.next_timeout(), Some(now + TIMERS.undecided()));
         assert_eq!(machine.handle_invite(), Step::send(Outgoing::Response));
         let mut silent = ServerInvite::start(&TIMERS, Instant::now());
         assert_eq!(silent.handle_invite(), Step::send(Outgoing::Trying));

@@ -32,6 +32,13 @@ impl Timers {
         self.t1 * 64
     }
 
+    /// How long an INVITE may stay undecided after its latest provisional response. Users end
+    /// theirs long before; this keeps one who forgot from filling the table. Like timer C of
+    /// proxies (RFC 3261 §16.6), more than 3 minutes.
+    pub fn undecided(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
     /// How soon `100 Trying` must be out if the user is silent (RFC 3261 §17.2.1).
     pub fn trying(&self) -> Duration {
         Duration::from_millis(200)
