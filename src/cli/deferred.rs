@@ -108,9 +108,19 @@ fn list(who: &Who, form: Form) -> Outcome {
     let device = device::open(who.user.clone(), &who.login, device::settings())?;
     let list = device.run(async |device| device.deferred_list().await)?;
     let rows: Vec<Row> = list.entries.into_iter().map(Row::from).collect();
-    let heading = ["REFERENCE", "FROM", "TYPE", "SIZE", "SENT", "EXPIRES", "SUBJECT"];
+    let heading = [
+        "REFERENCE",
+        "FROM",
+        "TYPE",
+        "SIZE",
+        "SENT",
+        "EXPIRES",
+        "SUBJECT",
+    ];
     form.print(&rows, heading, |row| {
-        let size = row.size.map_or_else(String::new, |size| ByteSize::b(size).to_string());
+        let size = row
+            .size
+            .map_or_else(String::new, |size| ByteSize::b(size).to_string());
         [
             row.reference.clone(),
             row.from.clone(),
@@ -136,5 +146,9 @@ fn fetch(who: &Who, references: &[String], inbox: &Inbox<'_>) -> Outcome {
     })?;
     println!("{count} of {} messages", references.len());
     let all = count == references.len();
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -7,10 +7,10 @@ use crate::{
 };
 use actix_rt::{System, SystemRunner};
 use clap::{Args, ValueEnum};
+use parking_lot::Mutex;
 use std::{
-    cell::Cell,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
-    rc::Rc,
+    sync::Arc,
     time::Instant,
 };
 
@@ -27,7 +27,12 @@ pub(super) struct Login {
     )]
     password: String,
     /// Where the server's SIP port is
-    #[arg(long, value_name = "IP:PORT", env = "RESTANTE_SERVER", default_value = "127.0.0.1:5060")]
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        env = "RESTANTE_SERVER",
+        default_value = "127.0.0.1:5060"
+    )]
     server: SocketAddr,
     /// How SIP travels; requests that are too large for UDP go by TCP anyway
     #[arg(long, value_enum, default_value = "udp")]
@@ -46,7 +51,7 @@ pub(super) struct OpenDevice {
     system: SystemRunner,
     host: Host,
     device: Device,
-    last_seen: Rc<Cell<Instant>>,
+    last_seen: Arc<Mutex<Instant>>,
 }
 
 /// Reads a user, for clap.
@@ -68,9 +73,9 @@ pub(super) fn open(
     settings: client::Config,
 ) -> Result<OpenDevice, ClientError> {
     let system = System::new();
-    let seen = Rc::new(Cell::new(Instant::now()));
+    let seen = Arc::new(Mutex::new(Instant::now()));
     let last_seen = seen.clone();
-    let tap: Tap = Rc::new(move |_| seen.set(Instant::now()));
+    let tap: Tap = Arc::new(move |_| *seen.lock() = Instant::now());
     let settings = client::Config {
         bind: local_address(login.server),
         ..settings
@@ -107,7 +112,7 @@ impl OpenDevice {
     }
 
     /// Tells when anything came or went last.
-    pub(super) fn last_seen(&self) -> Rc<Cell<Instant>> {
+    pub(super) fn last_seen(&self) -> Arc<Mutex<Instant>> {
         self.last_seen.clone()
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn type_of(path: &Path) -> &'static str {
 /// The ending that fits a media type; `bin` if none is known.
 pub(super) fn extension_of(content_type: &str) -> &'static str {
     let bare = content_type.split(';').next().unwrap_or_default().trim();
-    let found = TYPES.iter().find(|(_, known)| known.eq_ignore_ascii_case(bare));
+    let found = TYPES
+        .iter()
+        .find(|(_, known)| known.eq_ignore_ascii_case(bare));
     found.map_or("bin", |(extension, _)| extension)
 }
 
@@ -39,7 +41,10 @@ mod tests {
     #[test]
     fn type_follows_the_name_and_the_name_follows_the_type() {
         assert_eq!(type_of(Path::new("a/holiday.MP4")), "video/mp4");
-        assert_eq!(type_of(Path::new("a/unknown.xyz")), "application/octet-stream");
+        assert_eq!(
+            type_of(Path::new("a/unknown.xyz")),
+            "application/octet-stream"
+        );
         assert_eq!(type_of(Path::new("README")), "application/octet-stream");
         assert_eq!(extension_of("Image/JPEG; name=x"), "jpg");
         assert_eq!(extension_of("application/octet-stream"), "bin");

@@ -5,10 +5,16 @@
 //! `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
 mod config;
+mod deferred;
+mod demo;
 mod desk;
+mod device;
+mod media;
 mod office;
 mod person;
 mod queue;
+mod receive;
+mod send;
 mod subscriber;
 mod table;
 mod trace;
@@ -18,6 +24,9 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 /// What a subcommand comes to: the exit code, or the failure to tell the user about.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// The exit code where the other side refused.
+const REFUSED: u8 = 3;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -63,8 +72,12 @@ struct Place {
 #[derive(Debug, Subcommand)]
 enum Command {
     Subscriber(subscriber::Arguments),
+    Send(Box<send::Arguments>),
+    Receive(receive::Arguments),
+    Deferred(deferred::Arguments),
     Queue(queue::Arguments),
     Trace(trace::Arguments),
+    Demo(demo::Arguments),
     Config(config::Arguments),
 }
 
@@ -73,6 +86,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let place = &cli.place;
     let outcome = match cli.command {
         Command::Subscriber(arguments) => subscriber::run(place, arguments),
+        Command::Send(arguments) => send::run(&arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
+        Command::Deferred(arguments) => deferred::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Queue(arguments) => queue::run(place, arguments),
         Command::Trace(arguments) => trace::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),

@@ -6,8 +6,8 @@ use crate::{
 };
 use bytesize::ByteSize;
 use clap::Args;
+use parking_lot::Mutex;
 use std::{
-    cell::Cell,
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     login: device::Login,
 }
 
-pub(super) fn run(arguments: Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> Outcome {
     let inbox = Inbox::in_folder(&arguments.save)?;
     let device = device::open(arguments.user.clone(), &arguments.login, inbox.settings())?;
     let last_seen = device.last_seen();
@@ -75,15 +75,15 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
 impl Arguments {
     /// The next message; `None` when the user has had enough, or when all has come: without
     /// `--follow`, if nothing at all was on the wire for a while.
-    async fn next(&self, incoming: &mut Incoming, last_seen: &Cell<Instant>) -> Option<Received> {
+    async fn next(&self, incoming: &mut Incoming, last_seen: &Mutex<Instant>) -> Option<Received> {
         loop {
-            let patience = last_seen.get() + self.quiet;
+            let patience = *last_seen.lock() + self.quiet;
             tokio::select! {
                 received = incoming.next() => return received,
                 _ = tokio::signal::ctrl_c() => return None,
                 () = tokio::time::sleep_until(patience.into()), if !self.follow => {}
             }
-            if last_seen.get() + self.quiet <= Instant::now() {
+            if *last_seen.lock() + self.quiet <= Instant::now() {
                 return None;
             }
         }
@@ -114,7 +114,9 @@ impl<'a> Inbox<'a> {
     /// Shows or saves a message.
     pub(super) fn take(&self, received: &Received) {
         let sender = received.from.as_ref().map_or("somebody", Address::as_str);
-        let date = received.date.map_or_else(String::new, |date| date.to_rfc3339());
+        let date = received
+            .date
+            .map_or_else(String::new, |date| date.to_rfc3339());
         println!("from {sender}  {date}");
         if let Some(subject) = &received.subject {
             println!("subject {subject}");
@@ -136,7 +138,10 @@ impl<'a> Inbox<'a> {
         }
         let (size, content_type) = (ByteSize::b(received.size), &received.content_type);
         let hash = hex::encode(received.sha256);
-        Ok(format!("saved {} ({content_type}, {size}, SHA-256 {hash})", path.display()))
+        Ok(format!(
+            "saved {} ({content_type}, {size}, SHA-256 {hash})",
+            path.display()
+        ))
     }
 }
 
@@ -153,7 +158,13 @@ fn text_of(body: &Body) -> io::Result<String> {
 
 /// The message identifier, as far as it is fit for a file's name, and what its type suggests.
 fn file_name(received: &Received) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     let name: String = received.message_id.chars().take(100).map(safe).collect();
     let extension = media::extension_of(&received.content_type);
     format!("{name}.{extension}")

@@ -67,10 +67,10 @@ enum Mode {
     Channel,
 }
 
-pub(super) fn run(arguments: Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> Outcome {
     let file = arguments.what.in_a_file()?;
     let device = device::open(arguments.from.clone(), &arguments.login, device::settings())?;
-    let outgoing = outgoing(&arguments, file.as_ref().map(Source::path))?;
+    let outgoing = outgoing(arguments, file.as_ref().map(Source::path))?;
     let receipt = device.run(async |device| device.send(outgoing).await)?;
     println!("message-id {}", receipt.message_id);
     Ok(told(&arguments.to, &receipt.outcome))

@@ -15,13 +15,13 @@ use crate::{
 };
 use actix_rt::System;
 use bytesize::ByteSize;
+use parking_lot::Mutex;
 use std::{
-    cell::RefCell,
     error::Error,
     fs::File,
     io::{self, IsTerminal, Stdout},
     path::PathBuf,
-    rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -38,7 +38,7 @@ type Outcomes<T> = Result<T, Box<dyn Error>>;
 struct Scene {
     began: Instant,
     ladder: Ladder<Stdout>,
-    server: Rc<RefCell<ServerProcess>>,
+    server: Arc<Mutex<ServerProcess>>,
     /// The transaction whose 200 means that the server took Alice's message over.
     completing: Option<String>,
     death: Option<Death>,
@@ -56,30 +56,45 @@ struct Death {
 /// Plays it all, drawing the ladder while it happens.
 pub(super) fn play(stage: &Stage) -> Outcomes<Summary> {
     let first_idle = resident(&stage.server);
-    let scene = Rc::new(RefCell::new(Scene::new(stage.server.clone())));
-    scene.borrow_mut().heading(stage)?;
+    let scene = Arc::new(Mutex::new(Scene::new(stage.server.clone())));
+    scene.lock().heading(stage)?;
     let system = System::new();
 
     let sending = Instant::now();
     let receipt = system.block_on(alice_sends(stage, &scene))?;
-    let death = scene.borrow().death.ok_or("the server never said 200 to Alice")?;
+    let death = scene
+        .lock()
+        .death
+        .ok_or("the server never said 200 to Alice")?;
     if receipt.outcome != Outcome::Stored {
-        return Err(format!("Alice was told {:?}, not that it is stored", receipt.outcome).into());
+        return Err(format!(
+            "Alice was told {:?}, not that it is stored",
+            receipt.outcome
+        )
+        .into());
     }
-    scene.borrow_mut().note("SIGKILL: the server is gone, right after Alice's 200")?;
+    scene
+        .lock()
+        .note("SIGKILL: the server is gone, right after Alice's 200")?;
 
     let recovering = Instant::now();
-    stage.server.borrow_mut().restart()?;
+    stage.server.lock().restart()?;
     let recovery = recovering.elapsed();
     let second_idle = resident(&stage.server);
-    scene.borrow_mut().note("started again, same store")?;
+    scene.lock().note("started again, same store")?;
 
     let receiving = Instant::now();
     let received = system.block_on(bob_receives(stage, &scene))?;
     let received_at = Instant::now();
     system.block_on(fall_silent(&scene));
-    let second_peak = stage.server.borrow().figures().map_or(0, |figures| figures.peak_resident);
-    scene.borrow_mut().note("the life of the message, as the server tells it")?;
+    let second_peak = stage
+        .server
+        .lock()
+        .figures()
+        .map_or(0, |figures| figures.peak_resident);
+    scene
+        .lock()
+        .note("the life of the message, as the server tells it")?;
     tell_life(stage, &receipt.message_id)?;
 
     let (received_size, received_sha256) = content_of(&received)?;
@@ -94,13 +109,19 @@ pub(super) fn play(stage: &Stage) -> Outcomes<Summary> {
         recovery,
         receiving: received_at - receiving,
         lives: [
-            Memory { idle: first_idle, peak: death.peak },
-            Memory { idle: second_idle, peak: second_peak },
+            Memory {
+                idle: first_idle,
+                peak: death.peak,
+            },
+            Memory {
+                idle: second_idle,
+                peak: second_peak,
+            },
         ],
     })
 }
 
-async fn alice_sends(stage: &Stage, scene: &Rc<RefCell<Scene>>) -> Outcomes<Receipt> {
+async fn alice_sends(stage: &Stage, scene: &Arc<Mutex<Scene>>) -> Outcomes<Receipt> {
     let (host, alice) = device(stage, &stage.alice, scene, Lane::Alice, None).await?;
     alice.register(LIFETIME).await?;
     let mut outgoing = Outgoing::file(stage.bob.clone(), &stage.content.path);
@@ -111,10 +132,12 @@ async fn alice_sends(stage: &Stage, scene: &Rc<RefCell<Scene>>) -> Outcomes<Rece
     Ok(receipt)
 }
 
-async fn bob_receives(stage: &Stage, scene: &Rc<RefCell<Scene>>) -> Outcomes<Received> {
+async fn bob_receives(stage: &Stage, scene: &Arc<Mutex<Scene>>) -> Outcomes<Received> {
     let spool = stage.spool()?;
     let (_host, bob) = device(stage, &stage.bob, scene, Lane::Bob, Some(spool)).await?;
-    let mut incoming = bob.incoming().ok_or("a device gives its messages out once")?;
+    let mut incoming = bob
+        .incoming()
+        .ok_or("a device gives its messages out once")?;
     bob.register(LIFETIME).await?;
     let received = tokio::time::timeout(PATIENCE, incoming.next()).await;
     let received = received.map_err(|_| "nothing came for Bob")?;
@@ -126,7 +149,7 @@ async fn bob_receives(stage: &Stage, scene: &Rc<RefCell<Scene>>) -> Outcomes<Rec
 async fn device(
     stage: &Stage,
     user: &Address,
-    scene: &Rc<RefCell<Scene>>,
+    scene: &Arc<Mutex<Scene>>,
     lane: Lane,
     spool: Option<PathBuf>,
 ) -> Outcomes<(Host, Device)> {
@@ -134,7 +157,7 @@ async fn device(
     settings.max_size = ByteSize::b(settings.max_size.as_u64().max(stage.content.size * 2));
     settings.spool = spool.unwrap_or(settings.spool);
     let scene = scene.clone();
-    let tap: Tap = Rc::new(move |event| scene.borrow_mut().saw(lane, event));
+    let tap: Tap = Arc::new(move |event| scene.lock().saw(lane, event));
     let host = Host::start(settings, Some(tap)).await?;
     let device = Device::new(
         &host,
@@ -142,16 +165,16 @@ async fn device(
             address: user.clone(),
             user: None,
             password: Some(PASSWORD.to_owned()),
-            server: Peer::udp(stage.server.borrow().addresses().sip),
+            server: Peer::udp(stage.server.lock().addresses().sip),
         },
     );
     Ok((host, device))
 }
 
 /// Waits until the last messages of a call are through.
-async fn fall_silent(scene: &Rc<RefCell<Scene>>) {
+async fn fall_silent(scene: &Arc<Mutex<Scene>>) {
     loop {
-        let silent_for = scene.borrow().last_arrow.elapsed();
+        let silent_for = scene.lock().last_arrow.elapsed();
         if silent_for >= SILENCE {
             return;
         }
@@ -160,7 +183,7 @@ async fn fall_silent(scene: &Rc<RefCell<Scene>>) {
 }
 
 impl Scene {
-    fn new(server: Rc<RefCell<ServerProcess>>) -> Self {
+    fn new(server: Arc<Mutex<ServerProcess>>) -> Self {
         let lively = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
             began: Instant::now(),
@@ -194,14 +217,27 @@ impl Scene {
         let (at, now) = (self.began.elapsed(), Instant::now());
         self.last_arrow = now;
         // a ladder that cannot be written is no reason to stop the play
-        let _ = self.ladder.arrow(&Arrow { at, lane, way, what });
+        let _ = self.ladder.arrow(&Arrow {
+            at,
+            lane,
+            way,
+            what,
+        });
     }
 
     /// Whether the server says with this that it took the whole message over: the 200 to the SEND
     /// that completes it, or the 202 to a MESSAGE.
     fn is_acknowledgement(&mut self, way: Way, what: &What) -> bool {
         match (way, what) {
-            (Way::ToServer, What::Send { transaction, octets, last: true, .. }) if *octets > 0 => {
+            (
+                Way::ToServer,
+                What::Send {
+                    transaction,
+                    octets,
+                    last: true,
+                    ..
+                },
+            ) if *octets > 0 => {
                 self.completing = Some(transaction.clone());
                 false
             }
@@ -217,7 +253,7 @@ impl Scene {
 
     fn kill(&mut self) {
         let acknowledged = Instant::now();
-        let mut server = self.server.borrow_mut();
+        let mut server = self.server.lock();
         let peak = server.figures().map_or(0, |figures| figures.peak_resident);
         server.kill9();
         self.death = Some(Death {
@@ -230,13 +266,19 @@ impl Scene {
 
 fn tell_life(stage: &Stage, message_id: &str) -> Outcomes<()> {
     let steps = stage.trace(message_id)?.steps;
-    let rows: Vec<_> = steps.into_iter().map(|step| [step.at, step.state, step.reason]).collect();
+    let rows: Vec<_> = steps
+        .into_iter()
+        .map(|step| [step.at, step.state, step.reason])
+        .collect();
     print!("{}", table::aligned(["TIME", "STATE", "REASON"], &rows));
     Ok(())
 }
 
-fn resident(server: &RefCell<ServerProcess>) -> u64 {
-    server.borrow().figures().map_or(0, |figures| figures.resident)
+fn resident(server: &Mutex<ServerProcess>) -> u64 {
+    server
+        .lock()
+        .figures()
+        .map_or(0, |figures| figures.resident)
 }
 
 /// Size and SHA-256 of what Bob really has.

@@ -9,14 +9,14 @@ use crate::{
     identity::{Address, AddressError},
 };
 use bytesize::ByteSize;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::{
-    cell::RefCell,
     error::Error,
     fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    rc::Rc,
+    sync::Arc,
 };
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ const WRAPPER: u64 = 1024 * 1024;
 /// Everything the demo needs; gone when dropped.
 pub(super) struct Stage {
     pub content: Content,
-    pub server: Rc<RefCell<ServerProcess>>,
+    pub server: Arc<Mutex<ServerProcess>>,
     pub alice: Address,
     pub bob: Address,
     folder: TempDir,
@@ -54,7 +54,7 @@ impl Stage {
         let server = plan(&folder.path().join("data"), content.size)?.start()?;
         let stage = Self {
             content,
-            server: Rc::new(RefCell::new(server)),
+            server: Arc::new(Mutex::new(server)),
             alice: user("alice")?,
             bob: user("bob")?,
             folder,
@@ -84,11 +84,11 @@ impl Stage {
 
     /// What all lives of the server logged.
     pub(super) fn log(&self) -> String {
-        std::fs::read_to_string(self.server.borrow().plan().log()).unwrap_or_default()
+        std::fs::read_to_string(self.server.lock().plan().log()).unwrap_or_default()
     }
 
     fn desk(&self) -> Result<Desk, Box<dyn Error>> {
-        let server = self.server.borrow();
+        let server = self.server.lock();
         let mut config = Config::default();
         config.http.listen = server.addresses().http;
         config.server.data.clone_from(&server.plan().data);
