@@ -86,10 +86,15 @@ impl Crew {
 
     /// Logs `user` in; says whether it did.
     pub async fn log_in(&self, user: usize) -> bool {
-        let device = self.device(user);
         let begun = clock::now();
-        device.listen(begun, self.orders.book.clone());
-        match device.log_in().await {
+        let logged_in = match self.device(user) {
+            Ok(device) => {
+                device.listen(begun, self.orders.book.clone());
+                device.log_in().await
+            }
+            Err(failure) => Err(failure),
+        };
+        match logged_in {
             Ok(()) => {
                 let now = clock::now();
                 self.orders.book.logged_in(now - begun, now);
@@ -117,12 +122,16 @@ impl Crew {
     pub async fn send(&self, message: &Planned, content: Bytes) -> Result<Acknowledged, Failure> {
         let to = self.orders.names.address(message.receiver);
         let id = self.orders.plan.message_id(message.number);
-        self.device(message.sender).send(&to, &id, content).await
+        self.device(message.sender)?.send(&to, &id, content).await
     }
 
-    fn device(&self, user: usize) -> Rc<Device> {
+    fn device(&self, user: usize) -> Result<Rc<Device>, Failure> {
         let mut devices = self.devices.borrow_mut();
-        let make = || Rc::new(self.host.device(user, &self.orders.names));
-        devices.entry(user).or_insert_with(make).clone()
+        if let Some(device) = devices.get(&user) {
+            return Ok(device.clone());
+        }
+        let device = Rc::new(self.host.device(user, &self.orders.names)?);
+        devices.insert(user, device.clone());
+        Ok(device)
     }
 }

@@ -3,28 +3,73 @@
 use crate::{
     args::{Mode, Server},
     book::Book,
-    ledger::Acknowledged,
+    ledger::{Acknowledged, Delivery},
     users::Names,
 };
 use bytes::Bytes;
-use std::time::Instant;
+use restante::{
+    client::{self, Body, Content, DeviceConfig, Incoming, Outcome, Outgoing, Peer, Received},
+    clock,
+    identity::Address,
+    profile::mime,
+};
+use std::time::{Duration, Instant};
+
+/// How long a login lasts: longer than any run.
+const LOGIN: Duration = Duration::from_secs(6 * 3600);
+
+/// Received messages a device may have at hand before the book has taken them.
+const INBOX: usize = 256;
 
 /// How devices reach the server, and how they send.
 #[derive(Clone, Debug)]
-pub struct Settings {}
+pub struct Settings {
+    config: client::Config,
+    server: Peer,
+    mode: client::Mode,
+}
 
 impl Settings {
     /// As the command line says.
-    pub fn new(_server: &Server, _mode: Mode) -> Self {
-        Self {}
+    pub fn new(server: &Server, mode: Mode) -> Self {
+        let config = client::Config {
+            bind: server.local,
+            // the book counts what comes twice, and sends again itself
+            remembered: 0,
+            attempts: 1,
+            inbox: INBOX,
+            sync: false,
+            ..client::Config::default()
+        };
+        Self {
+            config,
+            server: if server.tcp {
+                Peer::tcp(server.sip)
+            } else {
+                Peer::udp(server.sip)
+            },
+            mode: match mode {
+                Mode::Auto => client::Mode::Auto,
+                Mode::Pager => client::Mode::Pager,
+                Mode::Channel => client::Mode::Channel,
+            },
+        }
     }
 }
 
 /// The sockets all devices of a thread share.
-pub struct Host {}
+pub struct Host {
+    host: client::Host,
+    settings: Settings,
+}
 
 /// One user's device.
-pub struct Device {}
+pub struct Device {
+    device: client::Device,
+    user: usize,
+    names: Names,
+    mode: client::Mode,
+}
 
 /// Why something was not done.
 #[derive(Clone, Debug)]
@@ -35,27 +80,129 @@ pub struct Failure {
     pub is_final: bool,
 }
 
-impl Host {
-    pub async fn start(_settings: &Settings) -> Result<Self, String> {
-        Ok(Self {})
+impl From<client::ClientError> for Failure {
+    fn from(error: client::ClientError) -> Self {
+        Self {
+            is_final: !error.is_transient(),
+            reason: error.to_string(),
+        }
     }
-    pub fn device(&self, _user: usize, _names: &Names) -> Device {
-        Device {}
+}
+
+impl Host {
+    /// Opens the sockets, on the calling arbiter.
+    ///
+    /// Errors: a sentence for the user if there are none.
+    pub async fn start(settings: &Settings) -> Result<Self, String> {
+        let host = client::Host::start(settings.config.clone(), None).await;
+        let host = host.map_err(|error| error.to_string())?;
+        Ok(Self {
+            host,
+            settings: settings.clone(),
+        })
+    }
+
+    /// The device of `user`, not logged in yet.
+    ///
+    /// Errors: a sentence for the user if the domain makes no address.
+    pub fn device(&self, user: usize, names: &Names) -> Result<Device, Failure> {
+        let config = DeviceConfig {
+            address: address(&names.address(user))?,
+            user: None,
+            password: Some(names.password(user)),
+            server: self.settings.server,
+        };
+        Ok(Device {
+            device: client::Device::new(&self.host, config),
+            user,
+            names: names.clone(),
+            mode: self.settings.mode,
+        })
     }
 }
 
 impl Device {
-    pub fn listen(&self, _login: Instant, _book: Book) {}
+    /// Writes into `book` whatever comes in, until the device is gone; times count from `login`.
+    pub fn listen(&self, login: Instant, book: Book) {
+        if let Some(incoming) = self.device.incoming() {
+            actix_rt::spawn(listen(incoming, self.user, self.names.clone(), login, book));
+        }
+    }
+
+    /// Logs in.
+    ///
+    /// Errors: the refusal.
     pub async fn log_in(&self) -> Result<(), Failure> {
+        self.device.register(LOGIN).await?;
         Ok(())
     }
-    pub async fn log_out(&self) {}
+
+    /// Logs out; who does not hear of it will find nobody there.
+    pub async fn log_out(&self) {
+        let _ = self.device.unregister().await;
+    }
+
+    /// Sends `content` to `to` under the id `message_id`.
+    ///
+    /// Errors: what became of it instead.
     pub async fn send(
         &self,
-        _to: &str,
-        _id: &str,
-        _content: Bytes,
+        to: &str,
+        message_id: &str,
+        content: Bytes,
     ) -> Result<Acknowledged, Failure> {
-        Ok(Acknowledged::Stored)
+        let outgoing = Outgoing {
+            message_id: Some(message_id.to_owned()),
+            mode: self.mode,
+            ..Outgoing::new(address(to)?, mime::OCTETS, Content::Bytes(content))
+        };
+        match self.device.send(outgoing).await?.outcome {
+            Outcome::Stored => Ok(Acknowledged::Stored),
+            Outcome::Delivered => Ok(Acknowledged::Delivered),
+            Outcome::Refused { code, reason } => Err(Failure {
+                reason: format!("{code} {reason}"),
+                is_final: true,
+            }),
+        }
     }
+}
+
+async fn listen(mut incoming: Incoming, user: usize, names: Names, login: Instant, book: Book) {
+    while let Some(received) = incoming.next().await {
+        let now = clock::now();
+        note(&received, user, &names, login, now, &book);
+        if let Body::File(path) = received.body {
+            // its digest is all that is wanted of it
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn note(
+    received: &Received,
+    user: usize,
+    names: &Names,
+    login: Instant,
+    now: Instant,
+    book: &Book,
+) {
+    // what senders are told about their messages is no message of the run
+    if received.notification().is_some() {
+        return;
+    }
+    let sender = received.from.as_ref();
+    let delivery = Delivery {
+        message_id: &received.message_id,
+        sender: sender.and_then(|sender| names.index(sender.as_str())),
+        receiver: user,
+        digest: received.sha256,
+    };
+    book.delivered(&delivery, login, now);
+}
+
+fn address(text: &str) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|error| Failure {
+        reason: format!("{text} is no address: {error}"),
+        is_final: true,
+    })
 }

@@ -249,6 +249,17 @@ impl Ledger {
         self.outstanding.values().sum()
     }
 
+    /// Messages whose senders were not told that they are safe, by number.
+    pub fn unacknowledged(&self) -> Vec<u64> {
+        let open = self
+            .entries
+            .values()
+            .filter(|entry| entry.acknowledged.is_none());
+        let mut numbers: Vec<u64> = open.map(|entry| entry.message.number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
     /// The page of message `number`.
     pub fn entry(&self, number: u64) -> Option<&Entry> {
         self.entries.get(&number)

@@ -42,11 +42,6 @@ impl Watch {
         }
     }
 
-    /// The watched process.
-    pub fn pid(&self) -> Option<u32> {
-        self.pid
-    }
-
     /// Looks once more; to be called now and then. `None` if nothing is watched, or it is gone.
     pub fn look(&mut self) -> Option<ProcessFigures> {
         let figures = figures_of(self.pid?)?;
@@ -100,7 +95,6 @@ mod tests {
     #[test]
     fn absent_process_is_not_watched() {
         let mut watch = Watch::begin(Some(u32::MAX - 1));
-        assert_eq!(watch.pid(), None);
         assert_eq!(watch.usage(), None);
         assert_eq!(watch.cpu(), None);
     }

@@ -39,7 +39,8 @@ pub struct Config {
     pub sync: bool,
     /// Received messages the application has not taken yet, per device; more are refused.
     pub inbox: usize,
-    /// Message identifiers remembered per device to recognise duplicates.
+    /// Message identifiers remembered per device to recognise duplicates; with 0 the application
+    /// sees every delivery.
     pub remembered: usize,
     /// Whether `delivered` is told to senders who asked for it.
     pub notify_delivery: bool,

@@ -66,7 +66,7 @@ impl Received {
     }
 }
 
-/// Identifiers of messages that came in before; the oldest are forgotten.
+/// Identifiers of messages that came in before; the oldest are forgotten, all with capacity 0.
 #[derive(Debug)]
 pub(super) struct Seen {
     capacity: usize,
@@ -77,7 +77,7 @@ pub(super) struct Seen {
 impl Seen {
     pub fn new(capacity: usize) -> Self {
         Self {
-            capacity: capacity.max(1),
+            capacity,
             order: VecDeque::new(),
             ids: HashSet::new(),
         }
@@ -112,5 +112,11 @@ mod tests {
         assert!(seen.note("a") && !seen.note("a") && seen.note("b"));
         assert!(seen.note("c"), "pushes out the oldest");
         assert!(!seen.contains("a") && seen.contains("b") && seen.contains("c"));
+    }
+
+    #[test]
+    fn without_capacity_every_identifier_is_new() {
+        let mut seen = Seen::new(0);
+        assert!(seen.note("a") && seen.note("a"));
     }
 }

@@ -9,6 +9,7 @@ mod receiving;
 mod request;
 mod tap;
 
+pub use crate::sip::transaction::Peer;
 pub use actor::{Device, DeviceConfig, Host, Incoming, Summaries};
 pub use config::Config;
 pub use error::ClientError;

@@ -1,0 +1,135 @@
+//! The server is killed twenty times at random moments under load. What it promised survives:
+//! every message whose sender was told that it is safe arrives exactly once and octet for octet,
+//! and nothing that was received by half ever appears.
+//!
+//! The moments, sizes and contents follow from a seed, which is printed; repeat a run by
+//! `RESTANTE_CRASH_SEED=… cargo test --test crash`.
+mod harness;
+// the load generator's plan and ledger, as they are
+#[allow(dead_code)]
+#[path = "../loadgen/src/ledger.rs"]
+mod ledger;
+#[allow(dead_code)]
+#[path = "../loadgen/src/octets.rs"]
+mod octets;
+#[allow(dead_code)]
+#[path = "../loadgen/src/plan.rs"]
+mod plan;
+
+#[path = "crash/clients.rs"]
+mod clients;
+#[path = "crash/evidence.rs"]
+mod evidence;
+#[path = "crash/notes.rs"]
+mod notes;
+
+use clients::Clients;
+use harness::{Server, eventually};
+use notes::Notes;
+use octets::Numbers;
+use plan::{Plan, Sizes};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How often the server is killed.
+const KILLS: u64 = 20;
+
+/// Clients that send all the time.
+const SENDERS: usize = 16;
+
+/// Clients that receive: the first few log in and out all the time, the others only at the end.
+const RECEIVERS: usize = 12;
+
+/// More messages than are ever sent.
+const NO_END: u64 = 1_000_000;
+
+/// How long everything may take from the last kill.
+const AFTERMATH: Duration = Duration::from_secs(60);
+
+#[test]
+fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
+    let seed = seed();
+    println!("seed {seed}: repeat with RESTANTE_CRASH_SEED={seed}");
+    let plan = Plan {
+        seed,
+        senders: SENDERS,
+        receivers: RECEIVERS,
+        messages: NO_END,
+        sizes: Sizes::between(1, 3 * 1024 * 1024),
+    };
+    let notes = Notes::new(plan.clone());
+    let mut server = Server::start();
+    for user in 0..plan.users() {
+        server.add_subscriber(&clients::user(user), clients::PASSWORD);
+    }
+    let clients = Clients::start(&plan, notes.clone(), server.sip());
+
+    kill_again_and_again(&mut server, &notes, seed);
+    notes.say_enough();
+    let unanswered = clients.finish_sending(AFTERMATH);
+    assert!(
+        unanswered.is_empty(),
+        "{}",
+        evidence::of_unanswered(&notes, &unanswered, &server)
+    );
+    clients.retrieve(AFTERMATH);
+
+    let verdict = notes.verdict();
+    println!("{verdict:#?}");
+    assert!(
+        verdict.is_clean(),
+        "{}",
+        evidence::of_faults(&notes, &server)
+    );
+    assert!(
+        verdict.acknowledged > KILLS,
+        "hardly any load: {verdict:#?}"
+    );
+    assert!(verdict.retries > 0, "no kill hit anybody: {verdict:#?}");
+    nothing_is_left(&server);
+}
+
+/// Lives of random length, each ended by SIGKILL, each followed by another.
+fn kill_again_and_again(server: &mut Server, notes: &Notes, seed: u64) {
+    let mut numbers = Numbers::new(seed, u64::MAX);
+    let begun = Instant::now();
+    for kill in 1..=KILLS {
+        sleep(Duration::from_millis(100 + numbers.below(1400)));
+        notes.broke();
+        server.kill9();
+        notes.broke();
+        // sometimes the dead stay dead for a moment
+        sleep(Duration::from_millis(numbers.below(3) * 100));
+        let down = Instant::now();
+        server.restart();
+        let (at, took) = (begun.elapsed().as_secs_f32(), down.elapsed().as_millis());
+        let sums = notes.verdict();
+        println!(
+            "kill {kill} at {at:.1} s, up again in {took} ms; {} acknowledged, {} sent again",
+            sums.acknowledged, sums.retries
+        );
+    }
+}
+
+/// Every mailbox is empty once everything was confirmed.
+fn nothing_is_left(server: &Server) {
+    let empty = || {
+        let (status, page) = server.get("/api/v1/queues");
+        let items = page["items"].as_array().map(Vec::len);
+        status == 200 && items == Some(0)
+    };
+    let left = || server.get("/api/v1/queues").1;
+    assert!(
+        eventually(Duration::from_secs(10), empty),
+        "left behind: {:#}",
+        left()
+    );
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("RESTANTE_CRASH_SEED").ok();
+    let given = given.and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| restante::net::random_u64() >> 11)
+}
