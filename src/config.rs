@@ -157,7 +157,12 @@ impl Config {
             key: "log.filter".into(),
             reason: error.to_string(),
         })?;
-        let checks = [self.server.check(), self.sip.check(), self.store.check()];
+        let checks = [
+            self.server.check(),
+            self.sip.check(),
+            self.msrp.check(),
+            self.store.check(),
+        ];
         match checks.into_iter().find_map(Result::err) {
             None => Ok(()),
             Some((key, expected)) => Err(ConfigError::OutOfRange {

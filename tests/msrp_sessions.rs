@@ -405,6 +405,20 @@ async fn peer_that_cannot_be_reached_ends_the_active_session() {
 }
 
 #[actix::test]
+async fn passive_end_answers_to_the_path_it_was_bound_by() {
+    let board = board(&Config::default());
+    let (passive, mut ear) = open_passive(&board, Rules::default());
+    let mut raw = Raw::connect(&board).await;
+    let uri = passive.local_uri().to_string();
+    raw.send(&uri, "t1t1", &["Message-ID: m111"], "").await;
+    ear.bound().await;
+    passive
+        .send(text("m1"), &["x".into()], Continuation::Complete)
+        .unwrap();
+    raw.until("SEND\r\nTo-Path: msrp://h:1/me;tcp\r\n").await;
+}
+
+#[actix::test]
 async fn silence_is_told_as_408() {
     let config = Config {
         response_timeout: Duration::from_millis(200),

@@ -1,14 +1,12 @@
 //! Octets to frames. No I/O, no time, no allocation per body octet.
-use super::{DecodeError, Head, Method, head::MAX_HEAD};
+use super::{
+    DecodeError, Head,
+    body::{Body, Found, HYPHENS, MARK},
+    head::MAX_HEAD,
+};
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use smallvec::SmallVec;
-
-/// The longest body of anything but a SEND (RFC 4975 §7.1).
-pub const MAX_OTHER_BODY: usize = 10_240;
-
-const HYPHENS: &[u8] = b"-------";
-const MARK: &[u8] = b"\r\n-------";
 
 /// One step of an MSRP octet stream. A body may come as several `Body` pieces, so that its
 /// first octets can be forwarded before the last ones have arrived.
@@ -43,7 +41,7 @@ impl Continuation {
         }
     }
 
-    const fn from_octet(octet: u8) -> Option<Self> {
+    pub(super) const fn from_octet(octet: u8) -> Option<Self> {
         match octet {
             b'$' => Some(Self::Complete),
             b'+' => Some(Self::MoreChunks),
@@ -75,22 +73,6 @@ struct Lines {
     ends: SmallVec<[u16; 12]>,
     /// Octets already searched for a line break.
     searched: usize,
-}
-
-#[derive(Debug)]
-struct Body {
-    transaction_id: Bytes,
-    /// Octets still allowed; `None` for a SEND.
-    allowance: Option<usize>,
-    at_start: bool,
-}
-
-/// Where an end-line stands in the octets at hand.
-enum Found {
-    /// Body octets before it, and the length of the end-line with its line breaks.
-    EndLine(usize, usize, Continuation),
-    /// This many octets belong to the body; the rest may open an end-line.
-    Body(usize),
 }
 
 impl Decoder {
@@ -233,97 +215,6 @@ impl Lines {
             false => DecodeError::BadHeader,
         }
     }
-}
-
-impl Body {
-    fn of(head: &Head) -> Self {
-        let is_send = head.method() == Some(&Method::Send);
-        Self {
-            transaction_id: Bytes::copy_from_slice(head.transaction_id()),
-            allowance: (!is_send).then_some(MAX_OTHER_BODY),
-            at_start: true,
-        }
-    }
-
-    fn take(&mut self, octets: usize) -> Result<(), DecodeError> {
-        self.at_start = false;
-        if let Some(allowance) = &mut self.allowance {
-            let limit = MAX_OTHER_BODY;
-            let left = allowance.checked_sub(octets);
-            *allowance = left.ok_or(DecodeError::BodyTooLong { limit })?;
-        }
-        Ok(())
-    }
-
-    fn find_end(&self, buf: &[u8], mark: &Finder<'_>) -> Found {
-        // A body without octets may lack the CRLF before its end-line: some senders write one
-        // line break where the grammar asks for two.
-        if self.at_start && !buf.is_empty() {
-            match self.end_line(buf, HYPHENS.len()) {
-                Line::Whole(length, flag) => return Found::EndLine(0, length, flag),
-                Line::Partial => return Found::Body(0),
-                Line::Other => {}
-            }
-        }
-        let mut from = 0;
-        while let Some(found) = mark.find(&buf[from..]) {
-            let at = from + found;
-            match self.end_line(&buf[at..], MARK.len()) {
-                Line::Whole(length, flag) => return Found::EndLine(at, length, flag),
-                Line::Partial => return Found::Body(at),
-                Line::Other => from = at + 1,
-            }
-        }
-        Found::Body(buf.len() - opening(&buf[from..]))
-    }
-
-    /// Reads `text`, whose first `lead` octets are hyphens and what precedes them, as an end-line
-    /// of this transaction.
-    fn end_line(&self, text: &[u8], lead: usize) -> Line {
-        let opens = &MARK[MARK.len() - lead..];
-        let id = &self.transaction_id;
-        let length = lead + id.len() + 3;
-        let seen = text.len().min(lead);
-        if text[..seen] != opens[..seen] {
-            return Line::Other;
-        }
-        let rest = &text[seen..];
-        let seen = rest.len().min(id.len());
-        if rest[..seen] != id[..seen] {
-            return Line::Other;
-        }
-        let flag = match rest
-            .get(id.len())
-            .map(|octet| Continuation::from_octet(*octet))
-        {
-            None => return Line::Partial,
-            Some(None) => return Line::Other,
-            Some(Some(flag)) => flag,
-        };
-        let tail = &rest[id.len() + 1..];
-        let seen = tail.len().min(2);
-        match tail[..seen] == b"\r\n"[..seen] {
-            false => Line::Other,
-            true if seen < 2 => Line::Partial,
-            true => Line::Whole(length, flag),
-        }
-    }
-}
-
-enum Line {
-    Whole(usize, Continuation),
-    Partial,
-    Other,
-}
-
-/// Counts the octets at the end of `buf` that may open the mark of an end-line.
-fn opening(buf: &[u8]) -> usize {
-    let tail = &buf[buf.len().saturating_sub(MARK.len() - 1)..];
-    let candidates = memchr::memchr_iter(b'\r', tail);
-    candidates
-        .map(|at| &tail[at..])
-        .find(|rest| MARK.starts_with(rest))
-        .map_or(0, <[u8]>::len)
 }
 
 fn end_flag(line: &[u8], transaction_id: &[u8]) -> Result<Continuation, DecodeError> {

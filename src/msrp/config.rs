@@ -64,3 +64,66 @@ impl Default for Config {
         }
     }
 }
+
+impl Config {
+    /// Whether every value makes sense.
+    ///
+    /// Errors: the first key whose value does not, and what would be right.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let faults = [
+            (
+                self.listen.ip().is_unspecified() && self.advertise.is_none(),
+                (
+                    "msrp.advertise",
+                    "set, because msrp.listen names no address",
+                ),
+            ),
+            (
+                !(512..=65_535).contains(&self.max_head.as_u64()),
+                ("msrp.max_head", "512 B to 65535 B"),
+            ),
+            (
+                self.max_chunk.as_u64() < 2048,
+                ("msrp.max_chunk", "at least 2048 B"),
+            ),
+            (
+                self.read_size.as_u64() < 1024,
+                ("msrp.read_size", "at least 1024 B"),
+            ),
+            (
+                self.low_mark > self.high_mark,
+                ("msrp.low_mark", "at most msrp.high_mark"),
+            ),
+            (
+                self.hard_limit.as_u64() < self.high_mark.as_u64().saturating_mul(4),
+                ("msrp.hard_limit", "at least four times msrp.high_mark"),
+            ),
+            (
+                self.max_connections == 0,
+                ("msrp.max_connections", "at least 1"),
+            ),
+            (
+                self.max_unanswered == 0,
+                ("msrp.max_unanswered", "at least 1"),
+            ),
+        ];
+        let fault = faults.into_iter().find(|(wrong, _)| *wrong);
+        fault.map_or(Ok(()), |(_, fault)| Err(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_make_sense_and_senseless_values_are_named() {
+        assert_eq!(Config::default().check(), Ok(()));
+        let inverted = Config {
+            low_mark: ByteSize::mib(1),
+            ..Config::default()
+        };
+        let fault = inverted.check().map_err(|(key, _)| key);
+        assert_eq!(fault, Err("msrp.low_mark"));
+    }
+}

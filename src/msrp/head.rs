@@ -1,6 +1,7 @@
 //! The start line and header fields of one request or response, kept octet for octet.
 use super::{
-    BadRequest, ByteRange, DecodeError, FailureReport, HeaderError, Path, Status, encoding,
+    BadRequest, ByteRange, DecodeError, FailureReport, HeaderError, Kind, Method, Path, Status,
+    encoding, start_line,
 };
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -15,61 +16,6 @@ pub struct Head {
     kind: Kind,
     fields: SmallVec<[Field; 8]>,
     has_body: bool,
-}
-
-/// What the start line says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A request and its method.
-    Request(Method),
-    /// A response: status code and comment.
-    Response {
-        /// Three digits.
-        code: u16,
-        /// What a person may read; may be empty.
-        comment: Bytes,
-    },
-}
-
-/// The method of a request. Unknown ones keep their octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Carries content (RFC 4975 §7.1.1).
-    Send,
-    /// Tells the fate of content; is never answered (RFC 4975 §7.1.2).
-    Report,
-    /// Asks a relay for a URI (RFC 4976 §5.1).
-    Auth,
-    /// Reserves a nickname (RFC 7701 §7).
-    Nickname,
-    /// Any other word of capital letters.
-    Other(Bytes),
-}
-
-impl Method {
-    /// Returns the word on the wire.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Send => b"SEND",
-            Self::Report => b"REPORT",
-            Self::Auth => b"AUTH",
-            Self::Nickname => b"NICKNAME",
-            Self::Other(word) => word,
-        }
-    }
-
-    fn from_bytes(word: Bytes) -> Option<Self> {
-        Some(match word.as_ref() {
-            b"SEND" => Self::Send,
-            b"REPORT" => Self::Report,
-            b"AUTH" => Self::Auth,
-            b"NICKNAME" => Self::Nickname,
-            other if !other.is_empty() && other.iter().all(u8::is_ascii_uppercase) => {
-                Self::Other(word)
-            }
-            _ => return None,
-        })
-    }
 }
 
 /// No head is longer than this, whatever the operator allows.
@@ -105,14 +51,14 @@ impl Head {
     /// Reads a head from `raw`, whose lines (start line first) end, CRLF included, at `ends`.
     pub(super) fn index(raw: Bytes, ends: &[u16], has_body: bool) -> Result<Self, DecodeError> {
         let start_end = ends.first().ok_or(DecodeError::BadStartLine)?;
-        let (transaction_id, kind) = start_line(&raw, usize::from(*start_end) - 2)?;
+        let (id, kind) = start_line::read(&raw, usize::from(*start_end) - 2)?;
         let mut fields = SmallVec::with_capacity(ends.len() - 1);
         for line in ends.windows(2) {
             fields.push(field(&raw, line[0].into(), usize::from(line[1]) - 2)?);
         }
         Ok(Self {
             raw,
-            transaction_id,
+            transaction_id: Span::of(id.start, id.end),
             kind,
             fields,
             has_body,
@@ -380,51 +326,6 @@ fn parse_path(text: Option<&[u8]>) -> Result<Path, BadRequest> {
     let text = text.ok_or(BadRequest::PathOrder)?;
     let text = std::str::from_utf8(text).map_err(|_| BadRequest::Path)?;
     Path::parse(text).map_err(|_| BadRequest::Path)
-}
-
-/// `pMSRP SP transact-id SP ( method / status-code [SP comment] )`
-///
-/// An id of any length up to 64 octets is taken, not only the 4 to 32 of the grammar: its
-/// length is the sender's risk, and refusing it would cost the whole stream.
-fn start_line(raw: &Bytes, end: usize) -> Result<(Span, Kind), DecodeError> {
-    const MARK: &[u8] = b"MSRP ";
-    let line = &raw[..end];
-    if !line.starts_with(MARK) {
-        return Err(DecodeError::BadStartLine);
-    }
-    let space = memchr::memchr(b' ', &line[MARK.len()..]).ok_or(DecodeError::BadStartLine)?;
-    let id = MARK.len()..MARK.len() + space;
-    if !(1..=64).contains(&id.len()) || !line[id.clone()].iter().all(|octet| is_ident(*octet)) {
-        return Err(DecodeError::BadStartLine);
-    }
-    let rest = raw.slice(id.end + 1..end);
-    let kind = match rest.first() {
-        Some(digit) if digit.is_ascii_digit() => response(rest)?,
-        _ => Method::from_bytes(rest)
-            .map(Kind::Request)
-            .ok_or(DecodeError::BadStartLine)?,
-    };
-    Ok((Span::of(id.start, id.end), kind))
-}
-
-fn response(rest: Bytes) -> Result<Kind, DecodeError> {
-    let digits = rest.get(..3).ok_or(DecodeError::BadStartLine)?;
-    let comment = match rest.get(3) {
-        None => Bytes::new(),
-        Some(b' ') => rest.slice(4..),
-        Some(_) => return Err(DecodeError::BadStartLine),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return Err(DecodeError::BadStartLine);
-    }
-    let code = digits
-        .iter()
-        .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
-    Ok(Kind::Response { code, comment })
-}
-
-fn is_ident(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'+' | b'%' | b'=')
 }
 
 fn field(raw: &[u8], start: usize, end: usize) -> Result<Field, DecodeError> {

@@ -21,18 +21,22 @@ pub mod report;
 pub mod session;
 pub mod uri;
 
+mod body;
 mod config;
 mod error;
+mod start_line;
 
 pub use assembly::{Assembly, AssemblyError, Buffer, Progress};
+pub use body::MAX_OTHER_BODY;
 pub use byte_range::ByteRange;
 pub use chunker::{Chunk, Outgoing, OutgoingHead};
 pub use codec::{Continuation, Decoder, Frame};
 pub use config::Config;
 pub use encoding::encode;
 pub use error::{BadRequest, DecodeError, HeaderError};
-pub use head::{Head, HeadBuilder, Kind, Method};
+pub use head::{Head, HeadBuilder};
 pub use path::Path;
 pub use report::{FailureReport, Status};
 pub use session::{ChunkToken, OutgoingId};
+pub use start_line::{Kind, Method};
 pub use uri::Uri;

@@ -127,6 +127,7 @@ impl HopActor {
         match (admit(place, is_send), session) {
             (Admission::Take, Some(session)) => self.give(session, head),
             (Admission::Bind, Some(session)) => {
+                session.learn_remote(head.from_path_text().unwrap_or_default());
                 session.bind(&self.link);
                 self.give(session, head)
             }

@@ -1,7 +1,9 @@
 //! The outbound half of one connection: what its sessions write leaves in one vectored write.
 use super::{
-    CloseReason, SessionEvent,
+    CloseReason,
+    flow::Flow,
     hop::{HopActor, Leave},
+    output::{OpenChunk, Out},
     session::State,
     switchboard::Switchboard,
 };
@@ -13,7 +15,7 @@ use crate::{
         metrics,
         session::Answer,
     },
-    net::{Gate, Outlet, Pressure},
+    net::{Gate, Outlet},
 };
 use actix::Addr;
 use bytes::{Bytes, BytesMut};
@@ -25,30 +27,20 @@ use std::{
     time::Instant,
 };
 
-/// Below this a body is copied next to its head; above, it goes out as a slice. Measured: an
-/// extra piece of a vectored write costs more than copying up to 4 KiB.
-const COPY_BELOW: usize = 4096;
-/// Output collected before it is written out of turn.
-const COLLECT: usize = 256 * 1024;
-
 /// One connection, as its sessions see it.
 pub(super) struct Link {
     pub(super) number: u64,
     pub(super) peer: SocketAddr,
     pub(super) board: Rc<Switchboard>,
     pub(super) gate: Gate,
-    outlet: Outlet,
-    out: RefCell<Out>,
-    in_flight: RefCell<Hop>,
+    pub(super) outlet: Outlet,
+    pub(super) out: RefCell<Out>,
+    pub(super) in_flight: RefCell<Hop>,
+    pub(super) flow: Flow,
     sessions: RefCell<HashMap<u64, Rc<State>>>,
     /// When the connection ends if no session is on it by then.
     alone_until: Cell<Option<Instant>>,
-    dirty: Cell<bool>,
-    watched: Cell<bool>,
-    held: Cell<bool>,
     down: Cell<bool>,
-    /// Some session waits for `Writable`.
-    awaited: Cell<bool>,
     /// A session has been here.
     bound: Cell<bool>,
     /// Ways to other shards whose sessions are on it.
@@ -57,25 +49,6 @@ pub(super) struct Link {
     ours: bool,
     actor: OnceCell<Addr<HopActor>>,
     _open: metrics::Open,
-}
-
-#[derive(Default)]
-struct Out {
-    buffer: BytesMut,
-    parts: Vec<Bytes>,
-    /// Octets of the stream up to the end of what is collected.
-    position: u64,
-    collected: usize,
-    open: Option<OpenChunk>,
-}
-
-/// A SEND of ours whose end-line is not written yet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct OpenChunk {
-    session: u64,
-    outgoing: OutgoingId,
-    id: TransactionId,
-    has_body: bool,
 }
 
 impl Link {
@@ -95,11 +68,8 @@ impl Link {
             in_flight: RefCell::new(Hop::new(board.config.response_timeout)),
             sessions: RefCell::default(),
             alone_until: Cell::new(Some(clock::now() + board.config.bind_timeout)),
-            dirty: Cell::new(false),
-            watched: Cell::new(false),
-            held: Cell::new(false),
+            flow: Flow::default(),
             down: Cell::new(false),
-            awaited: Cell::new(false),
             bound: Cell::new(false),
             carried: Cell::new(0),
             ours,
@@ -153,25 +123,13 @@ impl Link {
         Some((session, transaction))
     }
 
+    /// Returns the sessions on this connection.
+    pub(super) fn sessions_now(&self) -> Vec<Rc<State>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
     pub(super) fn is_down(&self) -> bool {
         self.down.get()
-    }
-
-    /// Tells how full the connection is, counting what is not written yet.
-    pub(super) fn pressure(&self) -> Pressure {
-        let waiting = self.outlet.queued() + self.out.borrow().collected;
-        match self.outlet.pressure() {
-            Pressure::Low if waiting as u64 > self.board.config.high_mark.as_u64() => {
-                Pressure::High
-            }
-            pressure => pressure,
-        }
-    }
-
-    /// Notes that some session wants to hear when output flows again.
-    pub(super) fn await_writable(self: &Rc<Self>) {
-        self.awaited.set(true);
-        self.mark_dirty();
     }
 
     /// Names the actor that owns the inbound half.
@@ -247,30 +205,9 @@ impl Link {
         self.mark_dirty();
     }
 
-    /// Writes what is collected, and tells the sessions if that filled or emptied the queue.
-    pub(super) fn flush(self: &Rc<Self>) {
-        self.dirty.set(false);
-        self.flush_out();
-        let position = self.out.borrow().position;
-        let queued = self.outlet.queued() as u64;
-        let written = position.saturating_sub(queued);
-        self.in_flight
-            .borrow_mut()
-            .handle_written(written, clock::now());
-        match self.outlet.pressure() {
-            Pressure::Low => self.tell_writable(),
-            Pressure::High => self.watch(),
-            Pressure::Closed if !self.is_down() => self.fail(CloseReason::Stalled),
-            Pressure::Closed => {}
-        }
-    }
-
     /// Runs the timers.
     pub(super) fn tick(self: &Rc<Self>, now: Instant) {
-        let written = {
-            let position = self.out.borrow().position;
-            position.saturating_sub(self.outlet.queued() as u64)
-        };
+        let written = self.written();
         let mut timed_out = Vec::new();
         {
             let mut in_flight = self.in_flight.borrow_mut();
@@ -312,9 +249,7 @@ impl Link {
             }
             _ => self.outlet.abort(),
         }
-        if self.held.replace(false) {
-            self.gate.open();
-        }
+        self.release_reader();
         if let Some(actor) = self.actor.get() {
             // an actor that is gone already has nothing left to end
             actor.do_send(Leave);
@@ -344,15 +279,6 @@ impl Link {
         self.mark_dirty();
     }
 
-    fn mark_dirty(self: &Rc<Self>) {
-        if self.out.borrow().collected > COLLECT {
-            self.flush_out();
-        }
-        if !self.dirty.replace(true) {
-            self.board.write_soon(self.clone());
-        }
-    }
-
     fn check_alone(&self) {
         if self.sessions.borrow().is_empty() && self.carried.get() == 0 {
             let config = &self.board.config;
@@ -361,88 +287,6 @@ impl Link {
                 false => config.linger + config.bind_timeout,
             };
             self.alone_until.set(Some(clock::now() + wait));
-        }
-    }
-
-    fn flush_out(&self) {
-        let mut out = self.out.borrow_mut();
-        out.seal();
-        out.collected = 0;
-        self.outlet.write(&mut out.parts);
-    }
-
-    /// Tells everyone that the queue is full, and later that it is not.
-    fn watch(self: &Rc<Self>) {
-        let config = &self.board.config;
-        // Data stops at the high mark; what still grows are answers nobody reads.
-        if self.outlet.queued() as u64 > config.high_mark.as_u64() * 2 && !self.held.replace(true) {
-            self.gate.close();
-        }
-        if self.watched.replace(true) {
-            return;
-        }
-        self.awaited.set(true);
-        for session in self.sessions_now() {
-            session.wants_writable.set(true);
-            session.push(SessionEvent::Full);
-        }
-        let link = self.clone();
-        actix::spawn(async move {
-            link.outlet.when_low().await;
-            link.watched.set(false);
-            if link.held.replace(false) {
-                link.gate.open();
-            }
-            link.tell_writable();
-            link.board.run();
-        });
-    }
-
-    fn tell_writable(&self) {
-        if self.watched.get() || !self.awaited.replace(false) {
-            return;
-        }
-        for session in self.sessions_now() {
-            if session.wants_writable.replace(false) {
-                session.push(SessionEvent::Writable);
-            }
-        }
-    }
-
-    fn sessions_now(&self) -> Vec<Rc<State>> {
-        self.sessions.borrow().values().cloned().collect()
-    }
-}
-
-impl Out {
-    fn append(&mut self, octets: Bytes) {
-        self.count(octets.len());
-        if octets.len() < COPY_BELOW {
-            self.buffer.extend_from_slice(&octets);
-        } else {
-            self.seal();
-            self.parts.push(octets);
-        }
-    }
-
-    fn end(&mut self, flag: Continuation, in_flight: &RefCell<Hop>) {
-        let Some(open) = self.open.take() else {
-            return;
-        };
-        let start = self.buffer.len();
-        encoding::put_end(&mut self.buffer, &open.id.to_octets(), open.has_body, flag);
-        self.count(self.buffer.len() - start);
-        in_flight.borrow_mut().handle_ended(open.id, self.position);
-    }
-
-    fn count(&mut self, octets: usize) {
-        self.position += octets as u64;
-        self.collected += octets;
-    }
-
-    fn seal(&mut self) {
-        if !self.buffer.is_empty() {
-            self.parts.push(self.buffer.split().freeze());
         }
     }
 }

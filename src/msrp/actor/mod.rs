@@ -8,18 +8,22 @@
 mod bypass;
 mod decode;
 mod exchange;
+mod flow;
+mod handle;
 mod hop;
 mod link;
 mod listener;
+mod neighbours;
 mod outbound;
+mod output;
 mod relay;
 mod session;
 mod switchboard;
 mod work;
 
 pub use exchange::Exchange;
+pub use handle::SessionHandle;
 pub use relay::{Relay, RelayEvent, Side};
-pub use session::SessionHandle;
 pub use switchboard::{Direction, Switchboard};
 
 use super::{ChunkToken, Continuation, Head, OutgoingId, Path};

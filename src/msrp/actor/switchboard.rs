@@ -1,6 +1,10 @@
 //! The sessions and connections of one shard.
 use super::{
-    CloseReason, Exchange, OpenSession, Role, SessionHandle, link::Link, listener, session::State,
+    CloseReason, Exchange, OpenSession, Role, SessionHandle,
+    link::Link,
+    listener,
+    neighbours::{Neighbour, Way, shard_digits},
+    session::State,
     work::Work,
 };
 use crate::{
@@ -57,7 +61,7 @@ pub struct Switchboard {
     sessions: RefCell<HashMap<Bytes, Rc<State>>>,
     waiting: RefCell<Vec<Weak<State>>>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    outbound: RefCell<HashMap<Neighbour, Way>>,
+    pub(super) outbound: RefCell<HashMap<Neighbour, Way>>,
     work: Work,
     /// Connections that have not sent their first request yet.
     guests: Rc<Cell<usize>>,
@@ -66,20 +70,6 @@ pub struct Switchboard {
     tap: RefCell<Option<Tap>>,
     listener: RefCell<Option<JoinHandle<()>>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
-}
-
-/// Whom a connection of ours leads to. Sessions that the peer keeps on different shards (the
-/// first two digits of a session id, where it is one of ours) do not share one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Neighbour {
-    addr: SocketAddr,
-    shard: Option<[u8; 2]>,
-}
-
-enum Way {
-    /// Being made, for these sessions.
-    Opening(Vec<Rc<State>>),
-    Open(Weak<Link>),
 }
 
 impl Switchboard {
@@ -225,12 +215,7 @@ impl Switchboard {
 
     pub(super) fn forget_link(&self, link: &Link) {
         self.links.borrow_mut().remove(&link.number);
-        self.outbound.borrow_mut().retain(|_, way| match way {
-            Way::Opening(_) => true,
-            Way::Open(open) => open
-                .upgrade()
-                .is_some_and(|open| open.number != link.number),
-        });
+        self.forget_way(link);
     }
 
     pub(super) fn is_crowded(&self) -> bool {
@@ -314,51 +299,6 @@ impl Switchboard {
         actix_rt::spawn(async move { board.run() });
     }
 
-    fn connect(self: &Rc<Self>, state: &Rc<State>, neighbour: Neighbour) {
-        let mut outbound = self.outbound.borrow_mut();
-        match outbound.get_mut(&neighbour) {
-            Some(Way::Opening(sessions)) => return sessions.push(state.clone()),
-            Some(Way::Open(link)) => {
-                if let Some(link) = link.upgrade().filter(|link| !link.is_down()) {
-                    drop(outbound);
-                    return state.bind(&link);
-                }
-            }
-            None => {}
-        }
-        outbound.insert(neighbour.clone(), Way::Opening(vec![state.clone()]));
-        drop(outbound);
-        let board = self.clone();
-        actix_rt::spawn(async move {
-            let link = listener::connect(&board, neighbour.addr).await;
-            board.connected(neighbour, link);
-        });
-    }
-
-    fn connected(&self, neighbour: Neighbour, link: io::Result<Rc<Link>>) {
-        let way = self.outbound.borrow_mut().remove(&neighbour);
-        let Some(Way::Opening(sessions)) = way else {
-            return;
-        };
-        match link {
-            Ok(link) => {
-                let way = Way::Open(Rc::downgrade(&link));
-                self.outbound.borrow_mut().insert(neighbour, way);
-                for session in sessions.iter().filter(|session| !session.is_over()) {
-                    session.bind(&link);
-                }
-            }
-            Err(error) => {
-                tracing::debug!(peer = %neighbour.addr, %error, "MSRP connection not made");
-                self.metrics.closed(CloseReason::ConnectFailed.kind());
-                for session in sessions {
-                    session.lost(CloseReason::ConnectFailed);
-                }
-            }
-        }
-        self.run();
-    }
-
     fn tick(&self) {
         let now = clock::now();
         let links: Vec<_> = self.links.borrow().values().cloned().collect();
@@ -403,12 +343,6 @@ fn authority(advertise: Option<&str>, listen: SocketAddr) -> String {
         true => host.to_owned(),
         false => format!("{host}:{}", listen.port()),
     }
-}
-
-/// Returns the digits of a session id that name its shard.
-fn shard_digits(id: &str) -> Option<[u8; 2]> {
-    let digits: [u8; 2] = id.as_bytes().get(..2)?.try_into().ok()?;
-    digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)
 }
 
 /// Returns the shard that owns the session `id`, if the id is of our making.

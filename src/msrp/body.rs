@@ -1,0 +1,122 @@
+//! Where a body ends: the search for its end-line.
+use super::{Continuation, DecodeError, Head, Method};
+use memchr::memmem::Finder;
+use smallvec::SmallVec;
+
+/// The longest body of anything but a SEND (RFC 4975 §7.1).
+pub const MAX_OTHER_BODY: usize = 10_240;
+
+pub(super) const HYPHENS: &[u8] = b"-------";
+/// What every end-line after a body opens with. Searching for it and comparing the id behind it
+/// is cheaper than a search for the id: the searcher is made once.
+pub(super) const MARK: &[u8] = b"\r\n-------";
+
+/// The body that comes in.
+#[derive(Debug)]
+pub(super) struct Body {
+    transaction_id: SmallVec<[u8; 32]>,
+    /// Octets still allowed; `None` for a SEND.
+    allowance: Option<usize>,
+    at_start: bool,
+}
+
+/// Where an end-line stands in the octets at hand.
+pub(super) enum Found {
+    /// Body octets before it, and the length of the end-line with its line breaks.
+    EndLine(usize, usize, Continuation),
+    /// This many octets belong to the body; the rest may open an end-line.
+    Body(usize),
+}
+
+impl Body {
+    pub(super) fn of(head: &Head) -> Self {
+        let is_send = head.method() == Some(&Method::Send);
+        Self {
+            transaction_id: SmallVec::from_slice(head.transaction_id()),
+            allowance: (!is_send).then_some(MAX_OTHER_BODY),
+            at_start: true,
+        }
+    }
+
+    /// Books octets of the body.
+    pub(super) fn take(&mut self, octets: usize) -> Result<(), DecodeError> {
+        self.at_start = false;
+        if let Some(allowance) = &mut self.allowance {
+            let limit = MAX_OTHER_BODY;
+            let left = allowance.checked_sub(octets);
+            *allowance = left.ok_or(DecodeError::BodyTooLong { limit })?;
+        }
+        Ok(())
+    }
+
+    /// Finds the end-line in the octets at hand.
+    pub(super) fn find_end(&self, buf: &[u8], mark: &Finder<'_>) -> Found {
+        // A body without octets may lack the CRLF before its end-line: some senders write one
+        // line break where the grammar asks for two.
+        if self.at_start && !buf.is_empty() {
+            match self.end_line(buf, HYPHENS.len()) {
+                Line::Whole(length, flag) => return Found::EndLine(0, length, flag),
+                Line::Partial => return Found::Body(0),
+                Line::Other => {}
+            }
+        }
+        let mut from = 0;
+        while let Some(found) = mark.find(&buf[from..]) {
+            let at = from + found;
+            match self.end_line(&buf[at..], MARK.len()) {
+                Line::Whole(length, flag) => return Found::EndLine(at, length, flag),
+                Line::Partial => return Found::Body(at),
+                Line::Other => from = at + 1,
+            }
+        }
+        Found::Body(buf.len() - opening(&buf[from..]))
+    }
+
+    /// Reads `text`, whose first `lead` octets are hyphens and what precedes them, as an end-line
+    /// of this transaction.
+    fn end_line(&self, text: &[u8], lead: usize) -> Line {
+        let opens = &MARK[MARK.len() - lead..];
+        let id = &self.transaction_id;
+        let length = lead + id.len() + 3;
+        let seen = text.len().min(lead);
+        if text[..seen] != opens[..seen] {
+            return Line::Other;
+        }
+        let rest = &text[seen..];
+        let seen = rest.len().min(id.len());
+        if rest[..seen] != id[..seen] {
+            return Line::Other;
+        }
+        let flag = match rest
+            .get(id.len())
+            .map(|octet| Continuation::from_octet(*octet))
+        {
+            None => return Line::Partial,
+            Some(None) => return Line::Other,
+            Some(Some(flag)) => flag,
+        };
+        let tail = &rest[id.len() + 1..];
+        let seen = tail.len().min(2);
+        match tail[..seen] == b"\r\n"[..seen] {
+            false => Line::Other,
+            true if seen < 2 => Line::Partial,
+            true => Line::Whole(length, flag),
+        }
+    }
+}
+
+enum Line {
+    Whole(usize, Continuation),
+    Partial,
+    Other,
+}
+
+/// Counts the octets at the end of `buf` that may open the mark of an end-line.
+fn opening(buf: &[u8]) -> usize {
+    let tail = &buf[buf.len().saturating_sub(MARK.len() - 1)..];
+    let candidates = memchr::memchr_iter(b'\r', tail);
+    candidates
+        .map(|at| &tail[at..])
+        .find(|rest| MARK.starts_with(rest))
+        .map_or(0, <[u8]>::len)
+}
