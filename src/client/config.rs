@@ -27,7 +27,8 @@ pub struct Config {
     pub chunk: ByteSize,
     /// How many SENDs may wait for their responses.
     pub window: usize,
-    /// Whole MESSAGE requests up to this size go by SIP; larger ones by MSRP (RFC 3428 §8).
+    /// Messages up to this size go as one MESSAGE, larger ones by MSRP: over UDP it bounds the
+    /// whole request, over a stream its body (RFC 3428 §8).
     pub pager_limit: ByteSize,
     /// Largest message taken, as `a=max-size` says.
     pub max_size: ByteSize,

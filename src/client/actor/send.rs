@@ -117,8 +117,12 @@ impl Pager {
         Ok(Some(pager))
     }
 
-    /// Octets of the request as it will leave.
+    /// What the limit is about: over UDP the whole request as it will leave, over a stream, which
+    /// has congestion control, the body (RFC 3428 §8).
     fn measure(&self, device: &State, outgoing: &Outgoing) -> usize {
+        if device.server.transport.is_reliable() {
+            return self.body.len();
+        }
         let request = device.routed(self.request(device, outgoing, &device.ids()));
         let bare = request.clone().build();
         let signed = device.responder().map(|responder| {
