@@ -1,4 +1,5 @@
 //! Two client devices talk to each other without a server, over loopback sockets.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 use bytes::Bytes;
 use bytesize::ByteSize;
 use restante::{

@@ -39,12 +39,12 @@ pub(super) struct Receiving {
 enum Wrapper {
     /// The octets of the head so far.
     Reading(Vec<u8>),
-    Off(Option<CpimHead>),
+    Off(Option<Box<CpimHead>>),
 }
 
 /// What came in, when it is complete.
 pub(super) struct Complete {
-    pub head: Option<CpimHead>,
+    pub head: Option<Box<CpimHead>>,
     pub size: u64,
     pub sha256: [u8; 32],
 }
@@ -68,7 +68,7 @@ impl Receiving {
     /// A message whose body is here as a whole.
     pub fn whole(head: Option<CpimHead>, body: &[u8]) -> Complete {
         Complete {
-            head,
+            head: head.map(Box::new),
             size: body.len() as u64,
             sha256: Sha256::digest(body).into(),
         }
@@ -147,7 +147,7 @@ impl Receiving {
             Ok(None) => {}
             Ok(Some(head)) => {
                 let body = Bytes::from(std::mem::take(octets)).slice(head.body_offset()..);
-                self.wrapper = Wrapper::Off(Some(head));
+                self.wrapper = Wrapper::Off(Some(head.into()));
                 self.emit(body, out);
             }
             Err(_) => {

@@ -33,7 +33,6 @@ pub(super) fn request(method: Method, uri: &str, from: &Address, to: &str, ids: 
         .header(Name::To, format!("<{to}>"))
         .header(Name::CallId, &ids.call_id)
         .header(Name::CSeq, number)
-        .header(Name::UserAgent, AGENT)
 }
 
 /// REGISTER with one contact; a lifetime of 0 removes it.
@@ -50,6 +49,7 @@ pub(super) fn register(
         .header(Name::Expires, seconds.to_string())
         .header(Name::Allow, ALLOW)
         .header(Name::Supported, "path")
+        .header(Name::UserAgent, AGENT)
 }
 
 /// SUBSCRIBE to something about the own mailbox; a lifetime of 0 fetches once.
@@ -81,10 +81,9 @@ pub(super) fn message(
     kind: &str,
     body: Bytes,
 ) -> Builder {
-    let wanted = feature::reference(feature::ICSI_REF, &[service::CPM_PAGER]);
+    // every octet counts: the whole request is to fit into a datagram
     request(Method::Message, uri, from, to.as_str(), ids)
-        .header(Name::AcceptContact, format!("*;{wanted}"))
-        .header(Name::PPreferredService, service::CPM_PAGER)
+        .header(Name::AcceptContact, format!("*;{}", feature::IM))
         .body(kind, body)
 }
 

@@ -54,7 +54,7 @@ fn message(device: &Rc<State>, request: &Message) -> Message {
         body,
         Channel::Pager,
     );
-    device.deliver(slot, received, complete.head.as_ref());
+    device.deliver(slot, received, complete.head.as_deref());
     Builder::response(request, 200)
         .to_tag(&device.host.endpoint.new_tag())
         .build()

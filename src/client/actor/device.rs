@@ -61,12 +61,12 @@ pub(super) struct State {
     responder: Option<SharedResponder>,
     seen: RefCell<Seen>,
     duplicates: Cell<u64>,
-    inbox: mpsc::Sender<Received>,
-    unread: RefCell<Option<mpsc::Receiver<Received>>>,
+    inbox: mpsc::Sender<Box<Received>>,
+    unread: RefCell<Option<mpsc::Receiver<Box<Received>>>>,
 }
 
 /// A place in the inbox.
-pub(super) type Slot = mpsc::OwnedPermit<Received>;
+pub(super) type Slot = mpsc::OwnedPermit<Box<Received>>;
 
 impl Device {
     /// A device that is not registered yet. It can receive at its Contact at once.
@@ -188,17 +188,17 @@ impl Device {
 }
 
 /// The messages a device receives.
-pub struct Incoming(mpsc::Receiver<Received>);
+pub struct Incoming(mpsc::Receiver<Box<Received>>);
 
 impl Incoming {
     /// The next message; `None` when the device is gone.
     pub async fn next(&mut self) -> Option<Received> {
-        self.0.recv().await
+        self.0.recv().await.map(|received| *received)
     }
 
     /// A message that is here already.
     pub fn try_next(&mut self) -> Option<Received> {
-        self.0.try_recv().ok()
+        self.0.try_recv().ok().map(|received| *received)
     }
 }
 
@@ -206,7 +206,9 @@ impl Stream for Incoming {
     type Item = Received;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
-        self.0.poll_recv(cx)
+        self.0
+            .poll_recv(cx)
+            .map(|next| next.map(|received| *received))
     }
 }
 
@@ -273,7 +275,7 @@ impl State {
             let learned = responder.and_then(|responder| responder.lock().learn(&response));
             // an old nonce may be refused without being called stale, but not twice
             refused += u32::from(learned != Some(true));
-            if learned.is_none() || refused > 2 {
+            if learned.is_none() || refused > 1 {
                 return Err(ClientError::Unauthorized { code });
             }
             ids.number += 1;
@@ -317,12 +319,15 @@ impl State {
 
     /// Shows a message, unless it was shown before, and tells its sender if that was asked for.
     pub fn deliver(self: &Rc<Self>, slot: Slot, received: Received, head: Option<&CpimHead>) {
-        if !self.seen.borrow_mut().note(&received.message_id) {
+        let from = received.from.as_ref().map_or("", Address::as_str);
+        // another sender may use the same identifier
+        let key = format!("{from} {}", received.message_id);
+        if !self.seen.borrow_mut().note(&key) {
             self.duplicates.set(self.duplicates.get() + 1);
             super::spool::discard(&received.body);
             return;
         }
-        slot.send(received);
+        slot.send(Box::new(received));
         let asked = head.filter(|_| self.config().notify_delivery);
         let id = net::random_token(16);
         let Some((to, body)) = asked.and_then(|head| request::delivered(head, &self.address, &id))

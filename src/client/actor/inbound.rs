@@ -17,7 +17,10 @@ use crate::{
     profile::{mime, psi},
 };
 use bytes::Bytes;
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 use tokio::time::timeout;
 
 /// One session the device receives on.
@@ -28,6 +31,8 @@ pub(super) struct Reception {
     sender: Option<Address>,
     messages: HashMap<String, Partial>,
     chunks: HashMap<ChunkToken, Chunk>,
+    /// Messages given up here, whose other chunks are still on their way.
+    refused: HashSet<String>,
     delivered: usize,
 }
 
@@ -57,6 +62,7 @@ impl Reception {
             sender,
             messages: HashMap::new(),
             chunks: HashMap::new(),
+            refused: HashSet::new(),
             delivered: 0,
         }
     }
@@ -86,9 +92,13 @@ impl Reception {
             success_report: head.success_report(),
         };
         if let (true, Some(id)) = (head.has_body(), head.message_id()) {
-            if !self.messages.contains_key(id) && self.messages.len() >= MOST_MESSAGES {
+            // a new attempt starts at the first octet
+            let given_up = self.refused.contains(id) && chunk.offset > 0;
+            let crowded = !self.messages.contains_key(id) && self.messages.len() >= MOST_MESSAGES;
+            if given_up || crowded {
                 return self.session.respond(token, 413);
             }
+            self.refused.remove(id);
             let partial = self.messages.entry(id.to_owned()).or_insert_with(|| {
                 let content_type = head.content_type().unwrap_or(mime::TEXT).to_owned();
                 Partial {
@@ -197,13 +207,15 @@ impl Reception {
             Channel::Msrp,
         );
         self.delivered += 1;
-        self.device.deliver(slot, received, complete.head.as_ref());
+        self.device
+            .deliver(slot, received, complete.head.as_deref());
         Ok(())
     }
 
     fn refuse(&mut self, token: ChunkToken, code: u16) {
         if let Some(id) = self.chunks.remove(&token).and_then(|chunk| chunk.message) {
             self.messages.remove(&id);
+            self.refused.insert(id);
         }
         self.session.respond(token, code);
     }

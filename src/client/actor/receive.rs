@@ -41,9 +41,11 @@ async fn serve(device: Rc<State>, request: Message, mut line: Line, mut news: Ne
         None => return line.handle.reject(Reply::new(488)),
     };
     match accept(&device, &request, &offer, &mut line).await {
-        Ok(reception) => reception.run_with(&line, &mut news).await,
-        Err(reply) => return line.handle.reject(reply),
-    };
+        Ok(open) => {
+            open.run_with(&line, &mut news).await;
+        }
+        Err(reply) => line.handle.reject(reply),
+    }
 }
 
 /// Answers the offer and opens the session.
@@ -112,7 +114,7 @@ fn first_message(device: &Rc<State>, request: &Message) {
             body,
             Channel::Pager,
         );
-        device.deliver(slot, received, complete.head.as_ref());
+        device.deliver(slot, received, complete.head.as_deref());
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{Account, Challenge, strongest};
-use crate::sip::codec::{Builder, Message, Name};
+use crate::sip::codec::{Builder, Message, Method, Name};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub type SharedResponder = Arc<Mutex<Responder>>;
 struct Known {
     /// The header the answer goes into.
     header: Name,
+    /// Whether the registrar asked; `None` for a proxy, which sees every request.
+    registrar: Option<bool>,
     challenge: Challenge,
     /// How often the nonce was used.
     count: u32,
@@ -40,29 +42,44 @@ impl Responder {
     /// `None` if there is none this house can answer; otherwise whether the refused answer was
     /// only stale. A second challenge that is not stale means that the password is wrong.
     pub fn learn(&mut self, response: &Message) -> Option<bool> {
-        let (asks, header) = match response.code()? {
+        let code = response.code()?;
+        let (asks, header) = match code {
             401 => (Name::WwwAuthenticate, Name::Authorization),
             407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
             _ => return None,
         };
         let challenge = strongest(response.values(asks))?;
         let stale = challenge.stale;
-        self.known
-            .retain(|known| known.header != header || known.challenge.realm != challenge.realm);
+        let method = response.method().filter(|_| code == 401);
+        let registrar = method.map(|method| method == Method::Register);
+        self.known.retain(|known| {
+            (known.header, known.registrar) != (header, registrar)
+                || known.challenge.realm != challenge.realm
+        });
         if self.known.len() >= MAX_REALMS {
             self.known.remove(0);
         }
         self.known.push(Known {
             header,
+            registrar,
             challenge,
             count: 0,
         });
         Some(stale)
     }
 
-    /// Adds an answer for every challenge known. `cnonce` is a fresh random text.
+    /// Adds an answer for every challenge that a request with `method` may meet. `cnonce` is a
+    /// fresh random text.
+    ///
+    /// What the registrar asked is answered in REGISTER only, and the other way round: a message
+    /// has to fit into a datagram.
     pub fn sign(&mut self, request: Builder, method: &str, uri: &str, cnonce: &str) -> Builder {
-        self.known.iter_mut().fold(request, |request, known| {
+        let register = method == Method::Register.as_str();
+        let own = self
+            .known
+            .iter_mut()
+            .filter(|known| known.registrar.is_none_or(|asked| asked == register));
+        own.fold(request, |request, known| {
             known.count = known.count.saturating_add(1);
             let answer = known
                 .challenge
@@ -81,7 +98,6 @@ impl Responder {
 mod tests {
     use super::super::{Algorithm, Credentials, ha1};
     use super::*;
-    use crate::sip::codec::Method;
 
     fn challenged(code: u16, header: Name, challenge: &Challenge) -> Message {
         let request = Builder::request(Method::Register, "sip:example.com").build();
