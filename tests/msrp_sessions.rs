@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ends::{
     Ear, Raw, Rules, board, hash, open_active, open_passive, pair, receive, send_all, text,
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use restante::{
     msrp::{
         ByteRange, Config, Continuation, FailureReport, OutgoingHead,
@@ -236,6 +237,67 @@ async fn refusals_are_answered_by_the_standard_and_the_session_lives_on() {
     ))
     .await;
     assert!(raw.response("t501").await.contains("501 Unknown Method"));
+}
+
+#[actix::test]
+async fn every_refusal_is_counted_by_its_reason() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let config = Config {
+        bind_timeout: Duration::from_millis(500),
+        ..Config::default()
+    };
+    let board = metrics::with_local_recorder(&recorder, || board(&config));
+    let (passive, _ear) = open_passive(&board, Rules::text_up_to(100));
+    let uri = passive.local_uri().to_string();
+    let (mut raw, mut other) = (Raw::connect(&board).await, Raw::connect(&board).await);
+    let (text, id) = ("Content-Type: text/plain", "Message-ID: m111");
+    for (to, fields, body) in [
+        (&uri, vec![id], ""),
+        (&uri, vec![id, "Content-Type: image/png"], "x"),
+        (&uri, vec![id, "Byte-Range: 1-*/101", text], "x"),
+        (&uri, vec![id, "Byte-Range: 0-*/*", text], "x"),
+        (&uri, vec![text], "x"),
+        (&"msrp://h:1/nobody;tcp".to_owned(), vec![id], ""),
+    ] {
+        raw.send(to, "t1t1", &fields, body).await;
+        raw.response("t1t1").await;
+    }
+    raw.write(&format!(
+        "MSRP t501 FETCH\r\nTo-Path: {uri}\r\nFrom-Path: msrp://h:1/me;tcp\r\n-------t501$\r\n"
+    ))
+    .await;
+    raw.response("t501").await;
+    other.send(&uri, "t2t2", &[id], "").await;
+    other.response("t2t2").await;
+    let mut flood = Raw::connect(&board).await;
+    flood
+        .write(&format!("MSRP t1t1 SEND\r\nTo-Path: {}", "x".repeat(9000)))
+        .await;
+    flood.rest().await;
+    Raw::connect(&board).await.rest().await;
+
+    let shown = recorder.handle().render();
+    for reason in [
+        "media_type",
+        "too_large",
+        "bad_byte_range",
+        "no_message_id",
+        "no_session",
+        "unknown_method",
+        "bound_elsewhere",
+        "head_too_long",
+    ] {
+        let line = format!("restante_msrp_refused_total{{reason=\"{reason}\"}} 1\n");
+        assert!(shown.contains(&line), "{reason} in {shown}");
+    }
+    for line in [
+        "restante_msrp_closed_total{reason=\"framing\"} 1\n",
+        "restante_msrp_sessions 1\n",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    let none = "restante_msrp_closed_total{reason=\"bind_timeout\"} 0\n";
+    assert!(!shown.contains(none), "{shown}");
 }
 
 #[actix::test]
