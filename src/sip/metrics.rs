@@ -51,8 +51,8 @@ impl Drop for Open {
 
 impl Metrics {
     /// Registers with the recorder in force. Labels are small closed sets: a reason, a method, a
-    /// class; never an address or a call id.
-    pub fn register() -> Self {
+    /// class, a shard; never an address or a call id.
+    pub fn register(shard: usize) -> Self {
         describe_counter!(
             REQUESTS,
             Unit::Count,
@@ -80,7 +80,7 @@ impl Metrics {
             sent: Ways::register("sent"),
             connections: gauge!("restante_sip_connections"),
             dialogs: gauge!("restante_sip_dialogs"),
-            transactions: gauge!("restante_sip_transactions"),
+            transactions: gauge!("restante_sip_transactions", "shard" => shard.to_string()),
             user_full: refused("user_full"),
             mailbox_full: refused("mailbox_full"),
             paused: refused("paused"),
@@ -177,7 +177,7 @@ mod tests {
     fn messages_are_counted_by_method_class_and_direction() {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            let metrics = Metrics::register();
+            let metrics = Metrics::register(0);
             let request = Builder::request(Method::Publish, "sip:a@b").build();
             metrics.received(&request);
             metrics.sent(&Builder::response(&request, 489).build());

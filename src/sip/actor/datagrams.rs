@@ -1,4 +1,4 @@
-use super::sorter::Sorter;
+use super::{orders::Stop, sorter::Sorter};
 use crate::net;
 use crate::sip::{
     codec::{Builder, Limits, Message, ParseError, validate},
@@ -92,6 +92,14 @@ pub(super) fn refusal(request: &Message, status: u16, from: Peer) -> Option<Mess
 
 impl Actor for Datagrams {
     type Context = Context<Self>;
+}
+
+impl Handler<Stop> for Datagrams {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
 }
 
 impl StreamHandler<Batch> for Datagrams {

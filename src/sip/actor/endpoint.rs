@@ -46,6 +46,8 @@ pub struct Endpoint {
     tap: Option<Tap>,
     timer: Option<(Instant, SpawnHandle)>,
     streams: u64,
+    datagrams: Option<Addr<Datagrams>>,
+    pub(super) lookups: usize,
     draining: bool,
 }
 
@@ -79,6 +81,8 @@ impl Endpoint {
             tap,
             timer: None,
             streams: 0,
+            datagrams: None,
+            lookups: 0,
             draining: false,
             shared,
         }
@@ -124,7 +128,16 @@ impl Endpoint {
             Effect::TimedOut { id } => self.tell(id, ClientEventKind::TimedOut),
             Effect::TransportFailed { id } => self.tell(id, ClientEventKind::TransportFailed),
             Effect::Ended { id } => drop(self.sinks.remove(&id)),
-            Effect::Dropped(reason) => self.metrics.dropped(reason),
+            Effect::Dropped(reason) => self.dropped(reason),
+        }
+    }
+
+    fn dropped(&mut self, reason: Dropped) {
+        self.metrics.dropped(reason);
+        if reason == Dropped::Abandoned {
+            // rare: a user forgot an INVITE for minutes
+            self.invites
+                .retain(|key, _| self.layer.reply_to(*key).is_some());
         }
     }
 
@@ -268,9 +281,17 @@ impl Endpoint {
             }
             _ => true,
         };
-        match self.sinks.get(&id) {
-            // bounded by the requests the user sent
-            Some(Sink::Actor(user)) => user.do_send(ClientEvent { id, kind }),
+        match self.sinks.get_mut(&id) {
+            Some(Sink::Actor { user, told }) => {
+                let event = ClientEvent { id, kind };
+                match is_final && !std::mem::replace(told, is_final) {
+                    // one per request the user sent
+                    true => user.do_send(event),
+                    // provisional and repeated responses are as many as the peer likes
+                    false if user.try_send(event).is_err() => self.metrics.user_full.increment(1),
+                    false => {}
+                }
+            }
             Some(Sink::Once(_)) if is_final => {
                 if let Some(Sink::Once(answer)) = self.sinks.remove(&id) {
                     // who asked may have gone
@@ -348,12 +369,13 @@ impl Endpoint {
         let _ = self.shared.local.set(local);
         self.sent_by = self.shared.sent_by();
         self.wires.socket = Some(socket.clone());
-        Datagrams::start(
+        let reader = Datagrams::start(
             socket,
             self.shared.config.limits,
             self.sorter(),
             self.metrics.clone(),
         );
+        self.datagrams = Some(reader);
         ctx.add_stream(accepted(listener));
         Ok(local)
     }
@@ -521,6 +543,9 @@ impl Handler<Stop> for Endpoint {
 
     fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
         self.wires.connections.close_all();
+        if let Some(datagrams) = self.datagrams.take() {
+            datagrams.do_send(Stop);
+        }
         self.wires.connections = Connections::default();
         ctx.stop();
     }

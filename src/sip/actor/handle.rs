@@ -151,7 +151,11 @@ impl EndpointHandle {
         target: Target,
         events: Recipient<ClientEvent>,
     ) -> RequestId {
-        self.submit(request, target, Sink::Actor(events))
+        let sink = Sink::Actor {
+            user: events,
+            told: false,
+        };
+        self.submit(request, target, sink)
     }
 
     /// Sends a request without Via and waits for its final response. For every method but INVITE.
@@ -177,23 +181,18 @@ impl EndpointHandle {
         mut make: impl FnMut(u32) -> Builder,
     ) -> Result<Message, RequestFailed> {
         const ATTEMPTS: u32 = 4;
-        let mut fresh = !responder.is_ready();
-        for attempt in 0..ATTEMPTS {
+        let mut attempt = 0;
+        loop {
             let request = self.signed(responder, make(attempt));
             let response = self.exchange(request, target).await?;
-            let challenged = matches!(response.code(), Some(401 | 407));
-            let stale = match challenged && attempt + 1 < ATTEMPTS {
-                true => responder.learn(&response),
-                false => None,
-            };
-            // an answer to an old nonce may fail without being called stale; one to the fresh
-            // nonce of this exchange may not
-            match stale {
-                Some(stale) if stale || fresh || attempt == 0 => fresh = false,
+            attempt += 1;
+            let challenged = matches!(response.code(), Some(401 | 407)) && attempt < ATTEMPTS;
+            match challenged.then(|| responder.learn(&response)).flatten() {
+                // the first refusal may be of an old nonce, called stale or not
+                Some(stale) if stale || attempt == 1 => {}
                 _ => return Ok(response),
             }
         }
-        Err(RequestFailed::TimedOut)
     }
 
     /// Adds answers for the challenges `responder` knows.

@@ -72,7 +72,11 @@ pub(super) enum DialogMail {
 
 /// Who waits for the answer to a request.
 pub(super) enum Sink {
-    Actor(Recipient<ClientEvent>),
+    Actor {
+        user: Recipient<ClientEvent>,
+        /// The last word was told; what still comes are repetitions.
+        told: bool,
+    },
     Once(oneshot::Sender<Result<Message, RequestFailed>>),
 }
 
@@ -82,7 +86,7 @@ impl Sink {
         let kind = ClientEventKind::TransportFailed;
         match self {
             // the user's own request: it made room for the answer when it asked
-            Self::Actor(user) => user.do_send(ClientEvent { id, kind }),
+            Self::Actor { user, .. } => user.do_send(ClientEvent { id, kind }),
             Self::Once(answer) => drop(answer.send(Err(RequestFailed::Transport))),
         }
     }

@@ -85,6 +85,11 @@ impl Endpoint {
         transport: Transport,
         ctx: &mut Context<Self>,
     ) {
+        if self.lookups >= self.shared.config.max_pending {
+            self.metrics.refused("pending_full");
+            return self.fail(outbound);
+        }
+        self.lookups += 1;
         let limit = self.shared.config.connect_timeout;
         let wanted = (host.to_owned(), port);
         let search = async move {
@@ -95,6 +100,7 @@ impl Endpoint {
                 .and_then(|mut found| found.next())
         };
         let done = search.into_actor(self).map(move |found, this, ctx| {
+            this.lookups -= 1;
             match found {
                 Some(addr) => this.dispatch(
                     outbound,

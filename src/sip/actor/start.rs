@@ -78,14 +78,14 @@ where
     if let Err((key, expected)) = config.check() {
         return Err(StartError::Config { key, expected });
     }
-    let (directory, metrics) = (Directory::default(), Metrics::register());
+    let directory = Directory::default();
     let mut handles = Vec::with_capacity(shards.len());
     for shard in 0..shards.len() {
         let shared = Arc::new(Shared {
             shard,
             shards: shards.clone(),
             config: config.clone(),
-            metrics: metrics.clone(),
+            metrics: Metrics::register(shard),
             local: OnceLock::new(),
             dialogs: AtomicUsize::new(0),
             requests: AtomicU64::new(1),

@@ -96,6 +96,8 @@ impl Dialog {
         let addr = Self::create(|ctx| {
             seat.take(&tag, ctx.address().recipient());
             endpoint.watch_cancel(key, ctx.address().recipient());
+            let limit = endpoint.config().timers.undecided();
+            ctx.run_later(limit, |this, ctx| this.ring_out_unanswered(ctx));
             let stage = Stage::Ringing(owed);
             let mut dialog = Self::new(endpoint.clone(), events, options.contact, stage, seat);
             dialog.state = Some(state);
@@ -105,6 +107,15 @@ impl Dialog {
         });
         let number = number.expect("create calls its argument before it returns");
         Ok(DialogHandle::new(number, addr))
+    }
+
+    /// The user forgot the call.
+    fn ring_out_unanswered(&mut self, ctx: &mut Context<Self>) {
+        if let Stage::Ringing(_) = self.stage {
+            self.end_early(480);
+            self.ended(EndedBy::Timeout, None);
+            self.leave(ctx);
+        }
     }
 
     pub(super) fn reply(&mut self, reply: &Reply, ctx: &mut Context<Self>) {
@@ -214,10 +225,10 @@ impl Dialog {
         }
     }
 
-    /// BYE within an early dialog: the caller may end it like that too (RFC 3261 §15).
-    pub(super) fn end_early(&mut self) {
+    /// Answers an INVITE that is still open.
+    pub(super) fn end_early(&mut self, code: u16) {
         if let Stage::Ringing(owed) = &mut self.stage {
-            let response = Reply::new(487).build(&owed.request, &owed.tag, &self.contact);
+            let response = Reply::new(code).build(&owed.request, &owed.tag, &self.contact);
             owed.respond(response);
         }
     }

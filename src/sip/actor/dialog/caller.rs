@@ -234,6 +234,8 @@ impl Dialog {
             .copy(&calling.invite, Name::ProxyAuthorization)
             .build();
         calling.call.acknowledged(state.id(), ack.clone());
+        // a confirmed call is not made again: its body need not be kept
+        calling.draft = Builder::request(Method::Invite, "");
         self.state = Some(state);
         self.stage = Stage::Confirmed(Some(calling));
         self.send_ack(ack);
@@ -246,8 +248,12 @@ impl Dialog {
 
     /// A 2xx nobody wants: of another branch, or crossed by our CANCEL.
     fn turn_away(&mut self, ack: Message, bye: Message, ctx: &mut Context<Self>) {
-        self.endpoint.send_ack(ack, Target::Message);
-        self.send_stray_bye(bye, ctx);
+        let target = match ack.has(Name::Route) {
+            true => Target::Message,
+            false => self.way_to(ack.uri_text()),
+        };
+        self.endpoint.send_ack(ack, target);
+        self.send_stray_bye(bye, target, ctx);
         let cancelled = match &self.stage {
             Stage::Calling(calling) => calling.cancelled,
             _ => None,

@@ -16,6 +16,8 @@ pub(super) struct Purpose {
     attempts: u32,
     /// A BYE that ends the branch of a fork: nobody is told.
     stray: bool,
+    /// Answered; kept only to acknowledge a 2xx that comes again.
+    pub(super) done: bool,
 }
 
 /// Rounds of challenge and answer for one request.
@@ -55,7 +57,8 @@ impl Dialog {
 
     fn handle_bye(&mut self, key: ServerKey, request: &Message, ctx: &mut Context<Self>) {
         self.respond(key, request, &Reply::new(200));
-        self.end_early();
+        // the caller may end an early dialog like that too (RFC 3261 §15)
+        self.end_early(487);
         // RFC 3261 §15.1.2: what is still open is answered 487
         for (key, request) in std::mem::take(&mut self.open) {
             self.respond(key, &request, &Reply::new(487));
@@ -166,6 +169,7 @@ impl Dialog {
             extra,
             attempts,
             stray: false,
+            done: false,
         };
         self.requests.insert(id, purpose);
     }
@@ -184,16 +188,17 @@ impl Dialog {
         self.leave(ctx);
     }
 
-    pub(super) fn send_stray_bye(&mut self, bye: Message, ctx: &Context<Self>) {
+    pub(super) fn send_stray_bye(&mut self, bye: Message, target: Target, ctx: &Context<Self>) {
         let id = self
             .endpoint
-            .request(bye, Target::Message, ctx.address().recipient());
+            .request(bye, target, ctx.address().recipient());
         let purpose = Purpose {
             method: Method::Bye,
             number: 0,
             extra: Extra::new(),
             attempts: MAX_ATTEMPTS,
             stray: true,
+            done: false,
         };
         self.requests.insert(id, purpose);
     }
@@ -222,10 +227,13 @@ impl Dialog {
     fn finish_offer(
         &mut self,
         id: crate::sip::transaction::RequestId,
-        purpose: Purpose,
+        mut purpose: Purpose,
         outcome: Result<Message, RequestFailed>,
         ctx: &mut Context<Self>,
     ) {
+        if purpose.done && outcome.is_err() {
+            return;
+        }
         let accepted = outcome
             .as_ref()
             .ok()
@@ -256,8 +264,12 @@ impl Dialog {
             },
             ctx,
         );
-        if !matches!(self.stage, Stage::Leaving) {
-            self.requests.insert(id, purpose);
+        match self.stage {
+            Stage::Leaving => self.leave(ctx),
+            _ => {
+                purpose.done = true;
+                self.requests.insert(id, purpose);
+            }
         }
     }
 

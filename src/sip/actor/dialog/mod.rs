@@ -31,6 +31,9 @@ use inside::Purpose;
 const MAILBOX: usize = 64;
 
 /// Runs one dialog opened by INVITE, as caller or as callee. Reached through a [`DialogHandle`].
+///
+/// Its user must have room for the news: if its mailbox is full, nobody can follow the dialog,
+/// and the dialog hangs up. A user of many dialogs sets its mailbox accordingly.
 pub struct Dialog {
     number: DialogNumber,
     endpoint: EndpointHandle,
@@ -126,7 +129,7 @@ impl Dialog {
     /// Stops once nothing is waited for.
     fn leave(&mut self, ctx: &mut Context<Self>) {
         self.stage = Stage::Leaving;
-        if self.requests.is_empty() {
+        if self.requests.values().all(|purpose| purpose.done) {
             ctx.stop();
         }
     }
@@ -147,12 +150,15 @@ impl Dialog {
     /// The way to the other end: over the stream it was heard on, if that leads to where the
     /// dialog points, otherwise as the dialog says.
     fn target(&self) -> Target {
-        let Some(state) = &self.state else {
-            return Target::Message;
-        };
-        let hop = state.next_hop();
+        match &self.state {
+            Some(state) => self.way_to(&state.next_hop()),
+            None => Target::Message,
+        }
+    }
+
+    fn way_to(&self, hop: &str) -> Target {
         match self.flow.filter(|flow| flow.transport.is_reliable()) {
-            Some(flow) if address_of(&hop) == Some(flow.addr.ip()) => Target::Flow(flow),
+            Some(flow) if address_of(hop) == Some(flow.addr.ip()) => Target::Flow(flow),
             _ => Target::Message,
         }
     }

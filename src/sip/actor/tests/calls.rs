@@ -375,6 +375,8 @@ async fn session_is_changed_from_both_ends() {
     assert_eq!(refused.code(), Some(488));
     call.bye(None);
     assert_eq!(ended(bob.next_event().await), EndedBy::Remote);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!((alice.endpoint.dialogs(), bob.endpoint.dialogs()), (0, 0));
 }
 
 #[actix::test]
