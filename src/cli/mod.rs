@@ -15,6 +15,7 @@ mod person;
 mod queue;
 mod receive;
 mod send;
+mod serve;
 mod subscriber;
 mod table;
 mod trace;
@@ -71,6 +72,7 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Arguments),
     Subscriber(subscriber::Arguments),
     Send(Box<send::Arguments>),
     Receive(receive::Arguments),
@@ -85,6 +87,7 @@ enum Command {
 pub fn run(cli: Cli) -> ExitCode {
     let place = &cli.place;
     let outcome = match cli.command {
+        Command::Serve(_) => serve::run(place),
         Command::Subscriber(arguments) => subscriber::run(place, arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
