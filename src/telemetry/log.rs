@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// What an operator may set for the log: the `[log]` table.
@@ -36,7 +37,7 @@ pub enum LogError {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            filter: "info".to_owned(),
+            filter: "info,fjall=warn,lsm_tree=warn,actix_server=warn".to_owned(),
             format: Format::default(),
         }
     }
@@ -59,6 +60,7 @@ pub fn init(config: &Config) -> Result<(), LogError> {
     let filter = EnvFilter::builder().parse(&config.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let outcome = match config.format {
         Format::Text => lines.try_init(),

@@ -7,6 +7,8 @@ use std::{
 
 /// Columns between two poles.
 const LANE: usize = 33;
+/// The longest label that an arrow takes.
+pub(super) const LABEL: usize = LANE - 5;
 /// SENDs of one message drawn in full before the rest is only counted.
 const DRAWN_IN_FULL: u32 = 2;
 
@@ -215,7 +217,8 @@ impl<W: Write> Ladder<W> {
 impl Transfer {
     fn hidden_text(&self) -> Option<String> {
         let size = bytesize::ByteSize::b(self.hidden_octets);
-        (self.hidden > 0).then(|| format!("… {} more SENDs, {size} …", self.hidden))
+        let plural = if self.hidden == 1 { "" } else { "s" };
+        (self.hidden > 0).then(|| format!("… {} more SEND{plural}, {size} …", self.hidden))
     }
 }
 
@@ -225,7 +228,7 @@ fn points_right(arrow: &Arrow) -> bool {
 
 /// `─ INVITE ─────▶` or `◀───── 200 OK ─`, as wide as a lane.
 fn shaft_with(label: &str, right: bool, shaft: char) -> String {
-    let label = shortened(label, LANE - 5);
+    let label = shortened(label, LABEL);
     let rest = LANE - 4 - label.chars().count();
     let long: String = std::iter::repeat_n(shaft, rest).collect();
     if right {
@@ -249,7 +252,7 @@ fn time(at: Duration) -> String {
 }
 
 /// At most `width` characters of `text`.
-fn shortened(text: &str, width: usize) -> String {
+pub(super) fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

@@ -155,6 +155,7 @@ async fn device(
 ) -> Outcomes<(Host, Device)> {
     let mut settings = client::Config::default();
     settings.max_size = ByteSize::b(settings.max_size.as_u64().max(stage.content.size * 2));
+    settings.chunk = ByteSize::b(sight::CHUNK);
     settings.spool = spool.unwrap_or(settings.spool);
     let scene = scene.clone();
     let tap: Tap = Arc::new(move |event| scene.lock().saw(lane, event));

@@ -1,10 +1,13 @@
 //! What the tap of a device sees, as arrows of the ladder.
-use super::ladder::{Way, What};
+use super::ladder::{LABEL, Way, What, shortened};
 use crate::{
     client::{self, Sight, TapEvent},
     profile::mime,
     sip::codec::{Message, Method, Name},
 };
+
+/// Octets of one SEND, as devices and server cut by default.
+pub(super) const CHUNK: u64 = 64 * 1024;
 
 /// The arrow for what was seen; `None` for octets that are no message.
 pub(super) fn what(event: &TapEvent) -> Option<(Way, What)> {
@@ -24,26 +27,28 @@ fn sip(message: &Message) -> String {
     let method = message.method();
     let method = method.as_ref().map_or("", Method::as_str);
     if let Some(code) = message.code() {
-        let stored = message
-            .value(Name::Contact)
-            .is_some_and(|contact| contact.contains("automata"));
-        let by_machine = if stored { ", automata" } else { "" };
-        return format!("{code} {} ({method}{by_machine})", message.reason());
+        let contact = message.value(Name::Contact);
+        let by_machine = contact.is_some_and(|contact| contact.contains("automata"));
+        let of = format!("({method}{})", if by_machine { ", automata" } else { "" });
+        let room = LABEL.saturating_sub(of.len() + "407  ".len());
+        return format!("{code} {} {of}", shortened(message.reason(), room));
     }
-    let user = message
-        .uri_text()
-        .split(['@', ';'])
-        .next()
-        .unwrap_or_default();
-    let user = user.rsplit(':').next().unwrap_or_default();
-    let referred = message.has(Name::ReferredBy);
+    let user = whom(message);
     match message.content_type().map(|media| media.to_string()) {
-        Some(media) if mime::is(&media, mime::SDP) && referred => {
+        Some(media) if mime::is(&media, mime::SDP) && message.has(Name::ReferredBy) => {
             format!("{method} {user}, stored for you")
         }
         Some(media) => format!("{method} {user}, {media}"),
         None => format!("{method} {user}"),
     }
+}
+
+/// The user a request is about: that of `To`, which stays the same when a device is called.
+fn whom(message: &Message) -> String {
+    let to = message.to().ok().map(|to| to.uri.to_string());
+    let to = to.unwrap_or_else(|| message.uri_text().to_owned());
+    let bare = to.split(['@', ';']).next().unwrap_or_default();
+    bare.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 /// An MSRP request or response, from its start line and header fields.
@@ -67,23 +72,25 @@ fn msrp(head: &str) -> Option<What> {
     })
 }
 
-/// `Byte-Range: 1-2048/5242880` tells octets, and whether the message ends here.
+/// `Byte-Range: 1-2048/5242880` tells octets, and whether the message ends here. Where the end is
+/// left open (`1-*/5242880`), the SEND carries a full chunk or the rest of the message.
 fn send(transaction: String, range: &str) -> What {
     let numbers = |text: &str| text.parse::<u64>().ok();
     let parts = range.split_once('/').and_then(|(range, total)| {
         let (first, last) = range.split_once('-')?;
-        Some((numbers(first)?, numbers(last), numbers(total)))
+        Some((numbers(first)?, numbers(last), numbers(total)?))
     });
     let (octets, last) = match parts {
-        Some((first, Some(last), total)) => ((last + 1).saturating_sub(first), total == Some(last)),
-        Some((_, None, total)) => (0, total.is_none()),
-        // an empty SEND that only binds the session
-        None => (0, true),
+        None | Some((_, _, 0)) => (0, true),
+        Some((first, last, total)) => {
+            let last = last.unwrap_or(total.min(first + CHUNK - 1));
+            ((last + 1).saturating_sub(first), last == total)
+        }
     };
-    let label = if range.is_empty() {
-        "SEND (empty, binds the session)".to_owned()
-    } else {
-        format!("SEND {range}")
+    let label = match (parts, octets) {
+        (_, 0) => "SEND, empty, to bind".to_owned(),
+        (Some((first, _, total)), _) => format!("SEND {first}-{}/{total}", first + octets - 1),
+        (None, _) => "SEND".to_owned(),
     };
     What::Send {
         transaction,
@@ -110,7 +117,11 @@ mod tests {
         for (range, octets, last) in [
             ("1-2048/5000", 2048, false),
             ("4097-5000/5000", 904, true),
-            ("1-10/*", 10, false),
+            ("1-*/307442", 65536, false),
+            ("262145-*/307442", 45298, true),
+            ("1-*/300", 300, true),
+            ("1-0/0", 0, true),
+            ("", 0, true),
         ] {
             let Some(What::Send {
                 octets: seen,

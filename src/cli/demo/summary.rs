@@ -66,7 +66,11 @@ impl fmt::Display for Summary {
         };
         writeln!(f, "  message    {}", self.message_id)?;
         writeln!(f, "  Alice      {}, then 200", self.rate(self.sending))?;
-        writeln!(f, "  SIGKILL    {} after her 200", time(self.death_after))?;
+        writeln!(
+            f,
+            "  SIGKILL    gone {} after her 200",
+            time(self.death_after)
+        )?;
         writeln!(
             f,
             "  recovery   {} from start to ready",
@@ -134,7 +138,12 @@ mod tests {
     #[test]
     fn summary_tells_rates_times_and_memory() {
         let text = summary().to_string();
-        for part in ["10.0 MiB/s", "0.3 ms after", "20.0 MiB above idle", "equal"] {
+        for part in [
+            "10.0 MiB/s",
+            "gone 0.3 ms after",
+            "20.0 MiB above idle",
+            "equal",
+        ] {
             assert!(text.contains(part), "{part} missing in {text}");
         }
         assert_eq!(text.matches("EXCEEDED").count(), 1, "{text}");
