@@ -448,6 +448,57 @@ async fn transfer_that_ends_without_a_word_lets_the_message_wait_again() {
     }
 }
 
+/// Begins `future` and goes away.
+async fn begin_and_leave<T>(future: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        _ = future => panic!("it ended at once"),
+        () = std::future::ready(()) => {}
+    }
+}
+
+#[tokio::test]
+async fn caller_that_goes_away_leaves_no_message_stuck_and_no_content_behind() {
+    for bench in benches().await {
+        let function = &bench.function;
+        let bob = address("bob");
+        let stored = store(function, "id").await;
+        begin_and_leave(function.transfer(&bob, stored.sequence, "push")).await;
+        let mut deposit = begin(function, None).await;
+        begin_and_leave(deposit.write(0, noise(2 * PIECE).into())).await;
+        let again = deposit.write(0, noise(1).into()).await;
+        assert!(matches!(again, Err(Refusal::Interrupted)));
+        drop(deposit);
+        let mut whole = begin(function, None).await;
+        whole.write(0, noise(3 * PIECE).into()).await.unwrap();
+        begin_and_leave(function.complete(whole, facts("whole"), 3 * PIECE as u64)).await;
+        while function.waiting(&bob).await.unwrap().count < 2 {
+            tokio::task::yield_now().await;
+        }
+        function.clean_up().await.unwrap();
+        let page = function.list(&bob, 0, 10).await.unwrap();
+        assert!(page.iter().all(|envelope| envelope.state == State::Stored));
+        assert_eq!(bench.count(Table::Content).await, 4, "{}", bench.name);
+        assert_eq!(bench.count(Table::Receiving).await, 0, "{}", bench.name);
+    }
+}
+
+#[tokio::test]
+async fn nearly_full_disk_takes_no_message_in() {
+    let config = Config {
+        min_free: ByteSize::pib(1),
+        ..Config::default()
+    };
+    for bench in Bench::all(config).await {
+        if bench.name == "fjall" {
+            let (alice, bob) = (address("alice"), address("bob"));
+            let refused = bench.function.admit(&alice, &bob, None).await.unwrap_err();
+            assert_eq!(refused.status(), 503);
+            assert!(refused.to_string().contains("deferred.min_free"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn messages_are_found_by_their_id() {
     for bench in benches().await {

@@ -181,6 +181,9 @@ impl Engine for Trick {
     fn space(&self) -> u64 {
         self.inner.space()
     }
+    fn free(&self) -> Option<u64> {
+        self.inner.free()
+    }
 }
 
 fn never_fatal() -> restante::store::Fatal {
@@ -635,4 +638,45 @@ fn many_large_pieces_pass_through_little_memory() {
     let engine = open(folder.path()).unwrap();
     let last = engine.view().get(Table::Content, &799_u32.to_be_bytes());
     assert_eq!(last.unwrap().unwrap().len(), 64 * 1024);
+}
+
+#[test]
+fn space_of_deleted_pieces_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path()).unwrap();
+    let key = |number: u32| Bytes::copy_from_slice(&number.to_be_bytes());
+    for number in 0..800 {
+        let mut piece = vec![0; 64 * 1024];
+        getrandom::fill(&mut piece).unwrap();
+        let mut batch = Batch::default();
+        batch.push(Table::Content, key(number), Some(piece.into()));
+        engine.commit(&batch, Durability::Relaxed).unwrap();
+    }
+    engine.reclaim(Table::Content).unwrap();
+    let tables = || folder_size(&folder.path().join("engine/keyspaces"));
+    let full = tables();
+    assert!(full > 50_000_000, "{full}");
+    let mut batch = Batch::default();
+    for number in 1..800 {
+        batch.push(Table::Content, key(number), None);
+    }
+    engine.commit(&batch, Durability::Durable).unwrap();
+    engine.reclaim(Table::Content).unwrap();
+    let left = tables();
+    assert!(left < full / 10, "{full} -> {left}");
+    let kept = engine.view().get(Table::Content, &key(0)).unwrap();
+    assert_eq!(kept.unwrap().len(), 64 * 1024);
+    assert!(engine.free().unwrap() > 0);
+}
+
+fn folder_size(folder: &Path) -> u64 {
+    let mut size = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        size += match entry.file_type().unwrap().is_dir() {
+            true => folder_size(&entry.path()),
+            false => entry.metadata().unwrap().len(),
+        };
+    }
+    size
 }

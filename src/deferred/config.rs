@@ -14,6 +14,11 @@ pub struct Config {
     pub max_octets: ByteSize,
     /// Most messages being received at the same time, for all receivers.
     pub max_deposits: usize,
+    /// Disk space that must stay free; below it no message is taken in.
+    pub min_free: ByteSize,
+    /// Octets of messages gone after which their space is given back to the file system, if they
+    /// are also more than what waits.
+    pub reclaim_after: ByteSize,
     /// Longest time a message waits, whatever its sender asked for.
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
@@ -36,6 +41,8 @@ impl Default for Config {
             max_messages: 1000,
             max_octets: ByteSize::mib(500),
             max_deposits: 1000,
+            min_free: ByteSize::mib(256),
+            reclaim_after: ByteSize::mib(256),
             max_age: 30 * DAY,
             remember: 7 * DAY,
             expire_every: Duration::from_secs(1),

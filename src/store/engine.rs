@@ -54,4 +54,7 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Octets on disk (or in memory, for an engine that lives there).
     fn space(&self) -> u64;
+
+    /// Octets that can still be written, where the engine has an end.
+    fn free(&self) -> Option<u64>;
 }

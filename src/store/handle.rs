@@ -6,6 +6,7 @@ use super::{
 };
 use crossbeam::channel::{Sender, TrySendError, bounded};
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -44,7 +45,13 @@ impl Handle {
         let (orders, order_source) = bounded(config.queue);
         let (queries, query_source) = bounded(config.queue);
         let writer = Writer::new(engine.clone(), order_source, config, fatal, metrics.clone());
-        let writer = spawn("store-writer", move || writer.run())?;
+        let writer = spawn("store-writer", move || {
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                // without its writer the store can keep no promise
+                tracing::error!("the store's writer panicked; the process ends");
+                std::process::abort();
+            }
+        })?;
         let mut readers = Vec::with_capacity(config.readers);
         for _ in 0..config.readers {
             let (engine, source) = (engine.clone(), query_source.clone());
@@ -144,6 +151,11 @@ impl Handle {
     /// Octets the store takes on disk.
     pub fn space(&self) -> u64 {
         self.engine.space()
+    }
+
+    /// Octets that can still be written, where the engine has an end.
+    pub fn free(&self) -> Option<u64> {
+        self.engine.free()
     }
 
     async fn submit<R: Send + 'static>(

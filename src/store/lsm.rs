@@ -10,7 +10,7 @@ use fjall::{
 use parking_lot::Mutex;
 use std::{
     fs::{self, File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ pub struct Lsm {
     keyspaces: Vec<Keyspace>,
     sequence: Mutex<Sequence>,
     write_buffer: u64,
+    folder: PathBuf,
     _lock: File,
 }
 
@@ -33,6 +34,9 @@ struct Sequence {
 }
 
 const SEQUENCE: &[u8] = b"sequence";
+
+/// A key that no entry has.
+const NO_KEY: &[u8] = &[0];
 
 /// How long one commit waits for the tables to take what the memory is too small for.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
@@ -88,6 +92,7 @@ impl Lsm {
                 synced: promised.min(last.number),
             }),
             write_buffer: config.write_buffer.as_u64(),
+            folder: folder.to_owned(),
             _lock: lock,
         })
     }
@@ -161,12 +166,25 @@ impl Engine for Lsm {
 
     fn reclaim(&self, table: Table) -> Result<(), StoreError> {
         let keyspace = self.keyspace(table);
-        keyspace.rotate_memtable_and_wait()?;
-        Ok(keyspace.major_compact()?)
+        // the first round finds what is stale, the second rewrites it, the third lets go of
+        // files; a rotation of nothing would do none of it
+        for round in 0..3 {
+            keyspace.remove(NO_KEY)?;
+            keyspace.rotate_memtable_and_wait()?;
+            if round < 2 {
+                keyspace.major_compact()?;
+            }
+        }
+        Ok(())
     }
 
     fn space(&self) -> u64 {
         self.database.disk_space().unwrap_or(0)
+    }
+
+    fn free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }
 
@@ -226,7 +244,8 @@ fn options(table: Table, config: &Config) -> KeyspaceCreateOptions {
             .with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(4 * 1024)
-                    .file_target_size(16 * 1024 * 1024),
+                    .file_target_size(16 * 1024 * 1024)
+                    .age_cutoff(1.0),
             )),
         _ => options.max_memtable_size(memory / 8),
     }

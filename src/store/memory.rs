@@ -101,4 +101,8 @@ impl Engine for Memory {
         let keyspaces = state.keyspaces.iter();
         keyspaces.flatten().map(octets).sum::<usize>() as u64
     }
+
+    fn free(&self) -> Option<u64> {
+        None
+    }
 }

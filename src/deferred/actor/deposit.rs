@@ -102,29 +102,47 @@ impl Deposit {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let (index, known) = (self.index, self.content);
+        let index = self.index;
         let piece = self.buffer.split().freeze();
-        let content = self
-            .function
-            .relaxed(piece.len(), move |ledger| {
-                let content = match known {
-                    Some(content) => content,
-                    None => {
-                        let content = ledger.new_content()?;
-                        let mark = keys::content(content);
-                        ledger.txn.put(Table::Receiving, mark, Bytes::new());
-                        content
-                    }
-                };
-                ledger
-                    .txn
-                    .put(Table::Content, keys::piece(content, index), piece);
-                Ok(content)
-            })
-            .await?;
-        self.content = Some(content);
+        match self.content {
+            Some(content) => self.put(content, piece).await?,
+            None => self.content = Some(self.begin_content(piece).await?),
+        }
         self.next_new = self.next_new.max(index + 1);
         Ok(())
+    }
+
+    async fn put(&self, content: ContentId, piece: Bytes) -> Result<(), Refusal> {
+        let key = keys::piece(content, self.index);
+        let put = self.function.relaxed(piece.len(), move |ledger| {
+            ledger.txn.put(Table::Content, key, piece);
+            Ok(())
+        });
+        Ok(put.await?)
+    }
+
+    /// Names the content and writes its first piece, with the mark that it is not complete.
+    async fn begin_content(&self, piece: Bytes) -> Result<ContentId, Refusal> {
+        let (function, index) = (self.function.clone(), self.index);
+        // a task of its own: if the caller goes away meanwhile, the content is dropped
+        let begin = async move {
+            let begun = function.relaxed(piece.len(), move |ledger| {
+                let content = ledger.new_content()?;
+                let mark = keys::content(content);
+                ledger.txn.put(Table::Receiving, mark, Bytes::new());
+                let key = keys::piece(content, index);
+                ledger.txn.put(Table::Content, key, piece);
+                Ok(content)
+            });
+            let content = begun.await?;
+            Ok::<_, Refusal>(Begun {
+                content: Some(content),
+                function,
+            })
+        };
+        let begun = tokio::spawn(begin).await;
+        let mut begun = begun.map_err(|_| Refusal::Interrupted)??;
+        begun.content.take().ok_or(Refusal::Interrupted)
     }
 
     /// Stores the message durably with all that belongs to it, in one transaction.
@@ -178,6 +196,20 @@ impl Drop for Deposit {
             return;
         }
         self.function.0.metrics.abandoned.increment(1);
+        if let Some(content) = self.content {
+            self.function.0.chores.remove(content);
+        }
+    }
+}
+
+/// A content that nobody has taken over yet.
+struct Begun {
+    content: Option<ContentId>,
+    function: Deferred,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
         if let Some(content) = self.content {
             self.function.0.chores.remove(content);
         }

@@ -15,7 +15,13 @@ use crate::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// Answers what is known of a receiver.
 pub type Directory =
@@ -33,6 +39,8 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     pub(super) capacity: Arc<Capacity>,
     pub(super) run: Run,
+    /// Octets of messages gone since space was last given back.
+    pub(super) gone: AtomicU64,
     /// Everything due before this was done; looking from here on passes no grave-yard.
     worked_off: Mutex<Timestamp>,
 }
@@ -57,6 +65,7 @@ impl Deferred {
             directory,
             capacity: Arc::default(),
             run: Run::new(epoch),
+            gone: AtomicU64::new(0),
             worked_off: Mutex::new(Timestamp::EPOCH),
         }));
         function.recover().await?;
@@ -123,6 +132,30 @@ impl Deferred {
 
     pub(super) fn show_level(&self, totals: Totals) {
         self.0.metrics.level(totals, self.0.capacity.deposits());
+    }
+
+    /// Gives the space of what is gone back to the file system, if there is enough of it.
+    pub(super) async fn reclaim(&self, totals: Totals) -> Result<bool, StoreError> {
+        let gone = self.0.gone.load(Ordering::Relaxed);
+        let is_worth = gone >= self.config().reclaim_after.as_u64() && gone > totals.octets;
+        if !is_worth {
+            return Ok(false);
+        }
+        self.0.gone.fetch_sub(gone, Ordering::Relaxed);
+        let tables = [
+            Table::Envelope,
+            Table::Due,
+            Table::Submitted,
+            Table::Trail,
+            Table::Receiving,
+            Table::Removing,
+            Table::Content,
+        ];
+        for table in tables {
+            self.0.store.reclaim(table).await?;
+        }
+        tracing::info!(octets = gone, "space of delivered messages given back");
+        Ok(true)
     }
 
     async fn recover(&self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use crate::{
     identity::Address,
     store::StoreError,
 };
+use std::sync::atomic::Ordering;
 
 /// Handing messages over, and what else ends their life.
 impl Deferred {
@@ -30,9 +31,17 @@ impl Deferred {
         sequence: u64,
         reason: &str,
     ) -> Result<Option<Transfer>, StoreError> {
-        let turned = self.turn(recipient, sequence, State::Transferring, reason);
-        let envelope = turned.await?;
-        Ok(envelope.map(|envelope| Transfer::new(self.clone(), envelope)))
+        let function = self.clone();
+        let (recipient, reason) = (recipient.clone(), reason.to_owned());
+        // a task of its own: if the caller goes away meanwhile, the transfer is dropped and so
+        // released
+        let begin = async move {
+            let to = State::Transferring;
+            let turned = function.turn(&recipient, sequence, to, &reason).await?;
+            Ok(turned.map(|envelope| Transfer::new(function, envelope)))
+        };
+        let begun = tokio::spawn(begin).await;
+        begun.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Books that the receiver has the message, and removes it. False if it was gone.
@@ -131,6 +140,8 @@ impl Deferred {
     }
 
     pub(super) fn gone(&self, envelope: &Envelope, leftover: bool) {
+        let octets = envelope.facts.size;
+        self.0.gone.fetch_add(octets, Ordering::Relaxed);
         if leftover {
             self.0.chores.remove(envelope.content);
         }

@@ -34,6 +34,11 @@ impl Deferred {
     ) -> Result<Reservation, Refusal> {
         let standing = (self.0.directory)(recipient.clone()).await?;
         policy::may_store(standing)?;
+        let needed = declared.unwrap_or(0);
+        let needed = needed.saturating_add(self.config().min_free.as_u64());
+        if self.0.store.free().is_some_and(|free| free < needed) {
+            return Err(Refusal::Busy("deferred.min_free"));
+        }
         let waiting = self.waiting(recipient).await?;
         let parties = (sender, recipient);
         let capacity = &self.0.capacity;
@@ -55,7 +60,9 @@ impl Deferred {
         facts: Facts,
         total: u64,
     ) -> Result<Stored, Refusal> {
-        let outcome = deposit.complete(facts, total).await;
+        // a task of its own: what was begun ends, even if the caller goes away meanwhile
+        let ending = tokio::spawn(deposit.complete(facts, total));
+        let outcome = ending.await.unwrap_or(Err(Refusal::Interrupted));
         match &outcome {
             Ok(Stored {
                 duplicate: true, ..

@@ -6,6 +6,7 @@ use crate::{
     store::StoreError,
 };
 use actix::prelude::*;
+use std::time::Duration;
 
 /// What waits for a receiver has changed.
 #[derive(Clone, Debug, Message, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Queue {
     expired: Option<Recipient<MessageExpired>>,
 }
 
+/// How often it is weighed whether space can be given back.
+const RECLAIM_EVERY: Duration = Duration::from_secs(10);
 /// Messages expired by one transaction.
 const BATCH: usize = 64;
 
@@ -60,6 +63,18 @@ impl Actor for Queue {
         ctx.spawn(cleaner.into_actor(self));
         let watch = expire(self.function.clone(), self.expired.clone());
         ctx.spawn(watch.into_actor(self));
+        ctx.spawn(reclaim(self.function.clone()).into_actor(self));
+    }
+}
+
+async fn reclaim(function: Deferred) {
+    loop {
+        actix::clock::sleep(RECLAIM_EVERY).await;
+        let reclaimed = match function.totals().await {
+            Ok(totals) => function.reclaim(totals).await.map(drop),
+            Err(error) => Err(error),
+        };
+        report("giving space back", reclaimed);
     }
 }
 
