@@ -1,33 +1,29 @@
 use super::{
-    Cancelled, ClientEvent, ClientEventKind, Incoming, RequestFailed, Tap, Way,
+    Cancelled, ClientEventKind, Incoming, Tap, Way,
     branches::Branches,
     connections::Connections,
     datagrams::Datagrams,
-    directory::{Directory, connection_id},
+    directory::Directory,
     handle::Shared,
+    inbound::Watch,
     orders::{
         AdmitDialog, Bind, CancelRequest, DialogMail, Drain, Lost, Received, ReleaseDialog,
         Respond, SendAck, Sink, Stop, Submit, WatchCancel, WriteFor,
     },
     outbound::{Kind, Outbound},
-    sorter::Sorter,
-    start::accepted,
-    stream::{Farewell, Frames, Stream},
     wires::Wires,
 };
 use crate::{
-    clock,
-    net::{self, Inlet, StreamLimits},
+    clock, net,
     sip::{
-        codec::{Builder, Message, Method, Name},
+        codec::Message,
         metrics::Metrics,
-        transaction::{ConnectionId, Dropped, Effect, Layer, Peer, RequestId, ServerKey},
+        transaction::{Dropped, Effect, Layer, Peer, RequestId, ServerKey},
     },
 };
 use actix::prelude::*;
 use hashbrown::HashMap;
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
-use tokio::net::TcpStream;
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 /// The transactions, sockets and dialog table of one shard. Reached through an
 /// [`EndpointHandle`](super::EndpointHandle).
@@ -40,21 +36,15 @@ pub struct Endpoint {
     pub(super) sent_by: String,
     pub(super) sinks: HashMap<RequestId, Sink>,
     pub(super) connecting: HashMap<SocketAddr, Vec<Outbound>>,
-    dialogs: HashMap<Box<str>, Recipient<DialogMail>>,
-    invites: HashMap<ServerKey, Watch>,
-    user: Recipient<Incoming>,
+    pub(super) dialogs: HashMap<Box<str>, Recipient<DialogMail>>,
+    pub(super) invites: HashMap<ServerKey, Watch>,
+    pub(super) user: Recipient<Incoming>,
     tap: Option<Tap>,
     timer: Option<(Instant, SpawnHandle)>,
-    streams: u64,
-    datagrams: Option<Addr<Datagrams>>,
+    pub(super) streams: u64,
+    pub(super) datagrams: Option<Addr<Datagrams>>,
     pub(super) lookups: usize,
-    draining: bool,
-}
-
-/// Who is told when an INVITE is cancelled.
-enum Watch {
-    Nobody { cancelled: bool },
-    Somebody(Recipient<Cancelled>),
+    pub(super) draining: bool,
 }
 
 impl Endpoint {
@@ -175,133 +165,6 @@ impl Endpoint {
         }
     }
 
-    /// A new request: to its dialog, or to the user.
-    fn deliver(&mut self, key: ServerKey, request: Message, from: Peer) {
-        let method = request.method();
-        let is_invite = method == Some(Method::Invite);
-        if is_invite {
-            self.invites.insert(key, Watch::Nobody { cancelled: false });
-        }
-        let tag = request
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(Box::<str>::from));
-        match tag {
-            Some(tag) => self.deliver_inside(&tag, key, request, from),
-            None if self.draining => self.refuse(key, &request, 503),
-            None => self.deliver_outside(key, request, from),
-        }
-    }
-
-    fn deliver_inside(&mut self, tag: &str, key: ServerKey, request: Message, from: Peer) {
-        let Some(dialog) = self.dialogs.get(tag) else {
-            // what else lives in dialogs is looked after by the user
-            let elsewhere = [Method::Subscribe, Method::Notify, Method::Refer];
-            return match elsewhere.iter().any(|method| request.is(method)) {
-                true => self.deliver_outside(key, request, from),
-                false => self.refuse(key, &request, 481),
-            };
-        };
-        match dialog.try_send(DialogMail::Request {
-            key,
-            request,
-            source: from,
-        }) {
-            Ok(()) => {}
-            Err(SendError::Full(DialogMail::Request { request, .. })) => {
-                self.metrics.user_full.increment(1);
-                self.refuse(key, &request, 503);
-            }
-            Err(SendError::Closed(DialogMail::Request { request, .. })) => {
-                self.refuse(key, &request, 481)
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn deliver_outside(&mut self, key: ServerKey, request: Message, from: Peer) {
-        match self.user.try_send(Incoming {
-            key,
-            request,
-            source: from,
-        }) {
-            Ok(()) => {}
-            Err(SendError::Full(Incoming { request, .. })) => {
-                self.metrics.user_full.increment(1);
-                self.refuse(key, &request, 503);
-            }
-            Err(SendError::Closed(Incoming { request, .. })) => self.refuse(key, &request, 500),
-        }
-    }
-
-    fn deliver_ack(&mut self, request: Message) {
-        let to = request.to().ok();
-        let dialog = to
-            .as_ref()
-            .and_then(|to| to.tag())
-            .and_then(|tag| self.dialogs.get(tag));
-        match dialog.map(|dialog| dialog.try_send(DialogMail::Ack(request))) {
-            Some(Ok(())) => {}
-            // the 2xx is repeated, and so is its ACK
-            Some(Err(_)) => self.metrics.mailbox_full.increment(1),
-            None => self.metrics.refused("stray_ack"),
-        }
-    }
-
-    fn refuse(&mut self, key: ServerKey, request: &Message, code: u16) {
-        let mut response = Builder::response(request, code).to_tag(&net::random_token(8));
-        if code == 503 {
-            response = response.header(Name::RetryAfter, "5");
-        }
-        self.respond(key, response.build());
-    }
-
-    fn respond(&mut self, key: ServerKey, response: Message) {
-        if response.code().is_some_and(|code| code >= 200) {
-            self.invites.remove(&key);
-        }
-        if self.layer.respond(key, response, clock::now()).is_err() {
-            self.metrics.dropped(Dropped::Misplaced);
-        }
-    }
-
-    fn cancelled(&mut self, key: ServerKey) {
-        match self.invites.get_mut(&key) {
-            // the watcher answers 487: one message per INVITE it took
-            Some(Watch::Somebody(watcher)) => watcher.do_send(Cancelled { key }),
-            Some(Watch::Nobody { cancelled }) => *cancelled = true,
-            None => {}
-        }
-    }
-
-    fn tell(&mut self, id: RequestId, kind: ClientEventKind) {
-        let is_final = match &kind {
-            ClientEventKind::Response { message, .. } => {
-                message.code().is_some_and(|code| code >= 200)
-            }
-            _ => true,
-        };
-        match self.sinks.get_mut(&id) {
-            Some(Sink::Actor { user, told }) => {
-                let event = ClientEvent { id, kind };
-                match is_final && !std::mem::replace(told, is_final) {
-                    // one per request the user sent
-                    true => user.do_send(event),
-                    // provisional and repeated responses are as many as the peer likes
-                    false if user.try_send(event).is_err() => self.metrics.user_full.increment(1),
-                    false => {}
-                }
-            }
-            Some(Sink::Once(_)) if is_final => {
-                if let Some(Sink::Once(answer)) = self.sinks.remove(&id) {
-                    // who asked may have gone
-                    let _ = answer.send(outcome(kind));
-                }
-            }
-            _ => {}
-        }
-    }
-
     pub(super) fn observe_sent(&self, to: &Peer, message: &Message) {
         if let Some(tap) = &self.tap {
             tap(Way::Sent, to, message);
@@ -327,66 +190,6 @@ impl Endpoint {
         });
         self.timer = Some((next, timer));
     }
-
-    pub(super) fn next_connection(&mut self) -> ConnectionId {
-        self.streams += 1;
-        connection_id(self.shared.shard, self.streams)
-    }
-
-    pub(super) fn stream_limits(&self) -> StreamLimits {
-        let queue = usize::try_from(self.shared.config.write_queue.as_u64()).unwrap_or(usize::MAX);
-        StreamLimits {
-            high_mark: queue / 4,
-            low_mark: queue / 16,
-            hard_limit: queue,
-            ..StreamLimits::default()
-        }
-    }
-
-    pub(super) fn start_stream(
-        &mut self,
-        inlet: Inlet<Frames>,
-        peer: Peer,
-        connection: ConnectionId,
-        ctx: &Context<Self>,
-    ) {
-        let farewell = Farewell {
-            endpoint: ctx.address(),
-            connection,
-        };
-        Stream::start(inlet, peer, self.sorter(), self.metrics.clone(), farewell);
-    }
-
-    fn sorter(&self) -> Sorter {
-        Sorter::new(self.shared.shards.clone(), self.wires.neighbours.clone())
-    }
-
-    fn bind(&mut self, listen: SocketAddr, ctx: &mut Context<Self>) -> io::Result<SocketAddr> {
-        let (socket, listener) = super::start::bind(listen)?;
-        let local = socket.local_addr()?;
-        let socket = Rc::new(socket);
-        // set once: a second Bind would find the port taken
-        let _ = self.shared.local.set(local);
-        self.sent_by = self.shared.sent_by();
-        self.wires.socket = Some(socket.clone());
-        let reader = Datagrams::start(
-            socket,
-            self.shared.config.limits,
-            self.sorter(),
-            self.metrics.clone(),
-        );
-        self.datagrams = Some(reader);
-        ctx.add_stream(accepted(listener));
-        Ok(local)
-    }
-}
-
-fn outcome(kind: ClientEventKind) -> Result<Message, RequestFailed> {
-    match kind {
-        ClientEventKind::Response { message, .. } => Ok(message),
-        ClientEventKind::TimedOut => Err(RequestFailed::TimedOut),
-        ClientEventKind::TransportFailed => Err(RequestFailed::Transport),
-    }
 }
 
 impl Actor for Endpoint {
@@ -410,18 +213,6 @@ impl Handler<Received> for Endpoint {
             self.layer.handle_message(message, from, now);
         }
         self.perform_effects(ctx);
-    }
-}
-
-impl StreamHandler<io::Result<(TcpStream, SocketAddr)>> for Endpoint {
-    fn handle(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, ctx: &mut Context<Self>) {
-        match accepted {
-            Ok(_) if self.wires.connections.len() >= self.shared.config.max_connections => {
-                self.metrics.too_many_connections.increment(1);
-            }
-            Ok((tcp, addr)) => drop(self.open_stream(tcp, addr, ctx)),
-            Err(_) => self.metrics.refused("accept_failed"),
-        }
     }
 }
 

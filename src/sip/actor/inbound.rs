@@ -1,0 +1,156 @@
+//! How what arrived finds its people: the user, a dialog, or who sent the request.
+use super::{
+    Cancelled, ClientEvent, ClientEventKind, Endpoint, Incoming, RequestFailed,
+    orders::{DialogMail, Sink},
+};
+use crate::{
+    clock, net,
+    sip::{
+        codec::{Builder, Message, Method, Name},
+        transaction::{Dropped, Peer, RequestId, ServerKey},
+    },
+};
+use actix::prelude::*;
+
+/// Who is told when an INVITE is cancelled.
+pub(super) enum Watch {
+    Nobody { cancelled: bool },
+    Somebody(Recipient<Cancelled>),
+}
+
+impl Endpoint {
+    /// A new request: to its dialog, or to the user.
+    pub(super) fn deliver(&mut self, key: ServerKey, request: Message, from: Peer) {
+        let method = request.method();
+        let is_invite = method == Some(Method::Invite);
+        if is_invite {
+            self.invites.insert(key, Watch::Nobody { cancelled: false });
+        }
+        let tag = request
+            .to()
+            .ok()
+            .and_then(|to| to.tag().map(Box::<str>::from));
+        match tag {
+            Some(tag) => self.deliver_inside(&tag, key, request, from),
+            None if self.draining => self.refuse(key, &request, 503),
+            None => self.deliver_outside(key, request, from),
+        }
+    }
+
+    fn deliver_inside(&mut self, tag: &str, key: ServerKey, request: Message, from: Peer) {
+        let Some(dialog) = self.dialogs.get(tag) else {
+            // what else lives in dialogs is looked after by the user
+            let elsewhere = [Method::Subscribe, Method::Notify, Method::Refer];
+            return match elsewhere.iter().any(|method| request.is(method)) {
+                true => self.deliver_outside(key, request, from),
+                false => self.refuse(key, &request, 481),
+            };
+        };
+        match dialog.try_send(DialogMail::Request {
+            key,
+            request,
+            source: from,
+        }) {
+            Ok(()) => {}
+            Err(SendError::Full(DialogMail::Request { request, .. })) => {
+                self.metrics.user_full.increment(1);
+                self.refuse(key, &request, 503);
+            }
+            Err(SendError::Closed(DialogMail::Request { request, .. })) => {
+                self.refuse(key, &request, 481)
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn deliver_outside(&mut self, key: ServerKey, request: Message, from: Peer) {
+        match self.user.try_send(Incoming {
+            key,
+            request,
+            source: from,
+        }) {
+            Ok(()) => {}
+            Err(SendError::Full(Incoming { request, .. })) => {
+                self.metrics.user_full.increment(1);
+                self.refuse(key, &request, 503);
+            }
+            Err(SendError::Closed(Incoming { request, .. })) => self.refuse(key, &request, 500),
+        }
+    }
+
+    pub(super) fn deliver_ack(&mut self, request: Message) {
+        let to = request.to().ok();
+        let dialog = to
+            .as_ref()
+            .and_then(|to| to.tag())
+            .and_then(|tag| self.dialogs.get(tag));
+        match dialog.map(|dialog| dialog.try_send(DialogMail::Ack(request))) {
+            Some(Ok(())) => {}
+            // the 2xx is repeated, and so is its ACK
+            Some(Err(_)) => self.metrics.mailbox_full.increment(1),
+            None => self.metrics.refused("stray_ack"),
+        }
+    }
+
+    fn refuse(&mut self, key: ServerKey, request: &Message, code: u16) {
+        let mut response = Builder::response(request, code).to_tag(&net::random_token(8));
+        if code == 503 {
+            response = response.header(Name::RetryAfter, "5");
+        }
+        self.respond(key, response.build());
+    }
+
+    pub(super) fn respond(&mut self, key: ServerKey, response: Message) {
+        if response.code().is_some_and(|code| code >= 200) {
+            self.invites.remove(&key);
+        }
+        if self.layer.respond(key, response, clock::now()).is_err() {
+            self.metrics.dropped(Dropped::Misplaced);
+        }
+    }
+
+    pub(super) fn cancelled(&mut self, key: ServerKey) {
+        match self.invites.get_mut(&key) {
+            // the watcher answers 487: one message per INVITE it took
+            Some(Watch::Somebody(watcher)) => watcher.do_send(Cancelled { key }),
+            Some(Watch::Nobody { cancelled }) => *cancelled = true,
+            None => {}
+        }
+    }
+
+    pub(super) fn tell(&mut self, id: RequestId, kind: ClientEventKind) {
+        let is_final = match &kind {
+            ClientEventKind::Response { message, .. } => {
+                message.code().is_some_and(|code| code >= 200)
+            }
+            _ => true,
+        };
+        match self.sinks.get_mut(&id) {
+            Some(Sink::Actor { user, told }) => {
+                let event = ClientEvent { id, kind };
+                match is_final && !std::mem::replace(told, is_final) {
+                    // one per request the user sent
+                    true => user.do_send(event),
+                    // provisional and repeated responses are as many as the peer likes
+                    false if user.try_send(event).is_err() => self.metrics.user_full.increment(1),
+                    false => {}
+                }
+            }
+            Some(Sink::Once(_)) if is_final => {
+                if let Some(Sink::Once(answer)) = self.sinks.remove(&id) {
+                    // who asked may have gone
+                    let _ = answer.send(outcome(kind));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn outcome(kind: ClientEventKind) -> Result<Message, RequestFailed> {
+    match kind {
+        ClientEventKind::Response { message, .. } => Ok(message),
+        ClientEventKind::TimedOut => Err(RequestFailed::TimedOut),
+        ClientEventKind::TransportFailed => Err(RequestFailed::Transport),
+    }
+}
