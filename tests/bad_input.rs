@@ -316,11 +316,7 @@ fn unknown_method_is_not_implemented() {
             .iter()
             .any(|method| method == "MESSAGE")
     );
-    assert_counted(
-        &server,
-        "restante_participating_refused_total",
-        "unknown_method",
-    );
+    assert_counted(&server, "restante_requests_refused_total", "unknown_method");
     assert_unharmed(&mut server);
 }
 
@@ -337,11 +333,7 @@ fn invite_with_a_body_that_is_no_sdp_is_an_unsupported_media_type() {
             .unwrap()
             .contains("application/sdp")
     );
-    assert_counted(
-        &server,
-        "restante_participating_refused_total",
-        "content_type",
-    );
+    assert_counted(&server, "restante_requests_refused_total", "content_type");
     assert_unharmed(&mut server);
 }
 
@@ -402,7 +394,7 @@ fn endless_msrp_head_is_cut_off() {
         .is_ok()
     {}
     assert!(channel.is_closed());
-    assert_counted(&server, "restante_msrp_closed_total", "head_too_long");
+    assert_counted(&server, "restante_msrp_refused_total", "head_too_long");
     assert_unharmed(&mut server);
 }
 
@@ -412,7 +404,7 @@ fn stream_that_is_no_msrp_is_closed() {
     let mut channel = Channel::open(&server);
     channel.write("GET / HTTP/1.1\r\n\r\n").unwrap();
     assert!(channel.is_closed());
-    assert_counted(&server, "restante_msrp_closed_total", "bad_start_line");
+    assert_counted(&server, "restante_msrp_refused_total", "bad_start_line");
     assert_unharmed(&mut server);
 }
 

@@ -264,6 +264,13 @@ fn invite_over_tcp_is_set_up_and_ended() {
 }
 
 #[test]
+fn invite_for_someone_offline_is_answered_in_their_place() {
+    let server = server();
+    let alice = Device::new("alice");
+    alice.scenario("invite").to("bob").run(&server);
+}
+
+#[test]
 fn invite_is_cancelled_while_it_rings() {
     call("cancel", "called_rings", &[]);
 }
@@ -291,4 +298,6 @@ fn message_for_someone_offline_is_kept() {
         .run(&server);
     let (status, queue) = server.get("/api/v1/queues/sip:bob@localhost");
     assert_eq!(status, 200, "{queue}");
+    assert_eq!(queue["items"].as_array().map(Vec::len), Some(1), "{queue}");
+    assert_eq!(queue["items"][0]["sender"], "sip:alice@localhost");
 }
