@@ -365,6 +365,30 @@ async fn many_devices_of_one_host_share_its_sockets() {
 }
 
 #[actix::test]
+async fn ten_thousand_devices_live_on_one_host() {
+    let bob = end("bob", None, |_| {}, None).await;
+    let alice = end("alice", Some(&bob.host), |_| {}, None).await;
+    let device = |number: usize| {
+        let config = DeviceConfig {
+            address: address(&format!("reader{number}")),
+            user: None,
+            password: None,
+            server: Peer::tcp(alice.host.sip_addr()),
+        };
+        Device::new(&bob.host, config)
+    };
+    let devices: Vec<_> = (0..10_000).map(device).collect();
+    for (number, mode) in [(0, Mode::Channel), (9_999, Mode::Pager)] {
+        let mut outgoing = End::to_bob(&bob, b"hello".to_vec(), mode);
+        outgoing.request_uri = Some(devices[number].contact().to_owned());
+        let receipt = alice.device.send(outgoing).await.unwrap();
+        assert_eq!(receipt.outcome, Outcome::Delivered);
+        let mut incoming = devices[number].incoming().unwrap();
+        assert!(incoming.try_next().is_some());
+    }
+}
+
+#[actix::test]
 async fn tap_sees_the_whole_exchange() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = seen.clone();

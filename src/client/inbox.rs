@@ -9,6 +9,7 @@ use bytes::Bytes;
 use std::{
     collections::{HashSet, VecDeque},
     path::PathBuf,
+    rc::Rc,
 };
 
 /// How a message travelled.
@@ -70,8 +71,8 @@ impl Received {
 #[derive(Debug)]
 pub(super) struct Seen {
     capacity: usize,
-    order: VecDeque<String>,
-    ids: HashSet<String>,
+    order: VecDeque<Rc<str>>,
+    ids: HashSet<Rc<str>>,
 }
 
 impl Seen {
@@ -85,10 +86,11 @@ impl Seen {
 
     /// Notes an identifier; `false` if it was there.
     pub fn note(&mut self, id: &str) -> bool {
-        if !self.ids.insert(id.to_owned()) {
+        let id: Rc<str> = id.into();
+        if !self.ids.insert(id.clone()) {
             return false;
         }
-        self.order.push_back(id.to_owned());
+        self.order.push_back(id);
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {

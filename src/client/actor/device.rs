@@ -401,3 +401,18 @@ fn plain(user: &str) -> String {
         .take(32)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_device_is_small() {
+        assert!(size_of::<State>() <= 1024, "{} octets", size_of::<State>());
+    }
+
+    #[test]
+    fn contact_user_is_plain() {
+        assert_eq!(plain("alice.w%3B+1"), "alicew3B1");
+    }
+}

@@ -92,7 +92,8 @@ async fn refresh(device: Weak<State>, lifetime: Duration, mut granted: Duration)
             let Some(device) = device.upgrade() else {
                 return;
             };
-            match bind(&device, lifetime).await {
+            // boxed: thousands of these tasks sleep, few of them register
+            match Box::pin(bind(&device, lifetime)).await {
                 Ok(again) => {
                     granted = again;
                     pause = RETRY_FIRST;
@@ -153,4 +154,15 @@ fn granted(device: &State, response: &Message) -> Option<Duration> {
 
 fn number(response: &Message, name: Name) -> Option<u64> {
     response.value(name)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeping_refresh_is_small() {
+        let task = refresh(Weak::new(), Duration::ZERO, Duration::ZERO);
+        assert!(size_of_val(&task) <= 512, "{} octets", size_of_val(&task));
+    }
 }

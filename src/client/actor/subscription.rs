@@ -183,13 +183,13 @@ async fn keep(device: Weak<State>, lifetime: Duration, mut ids: Ids, mut granted
             return;
         };
         ids.number += 5;
-        let again = subscribe(
+        let again = Box::pin(subscribe(
             &device,
             event::MESSAGE_SUMMARY,
             lifetime,
             ids.clone(),
             Some(&granted),
-        )
+        ))
         .await;
         match again {
             Ok(again) => granted = again,
