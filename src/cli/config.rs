@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 /// Check or show the configuration
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  restante config show > restante.toml             a file to start from
+  restante config check --config restante.toml     would a server start with it?")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,

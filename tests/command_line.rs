@@ -1,0 +1,193 @@
+//! The command line as its users type it, against the real server and without one.
+mod harness;
+
+use harness::Server;
+use serde_json::Value;
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// The program, pointed at a data folder, with the environment's own settings left out.
+fn restante(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_restante"));
+    command.env_clear().arg("--data").arg(data);
+    command
+}
+
+/// The program, pointed at a running server.
+fn at(server: &Server) -> Command {
+    let mut command = restante(server.data());
+    command
+        .env("RESTANTE_HTTP__LISTEN", server.http().to_string())
+        .env("RESTANTE_SERVER", server.sip().to_string());
+    command
+}
+
+/// What a command printed, and its exit code.
+fn run(command: &mut Command, words: &str) -> (String, i32) {
+    let output: Output = command
+        .args(words.split(' '))
+        .output()
+        .expect("the program starts");
+    let printed = [output.stdout, output.stderr].concat();
+    let code = output.status.code().expect("no signal ended it");
+    (String::from_utf8_lossy(&printed).into_owned(), code)
+}
+
+#[test]
+fn first_five_minutes_go_as_the_readme_says() {
+    let server = Server::start();
+    for user in ["alice --password wonder", "bob --password builder"] {
+        let (said, code) = run(&mut at(&server), &format!("subscriber add {user}"));
+        assert_eq!(code, 0, "{said}");
+    }
+    let mut send = at(&server);
+    send.args(["send", "--text", "See you at eight"]);
+    let (said, code) = run(&mut send, "--from alice --password wonder --to bob");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("stored: sip:bob@localhost is offline"),
+        "{said}"
+    );
+    let message_id = said.lines().next().expect("a first line");
+    let message_id = message_id.trim_start_matches("message-id ");
+
+    let (queue, _) = run(&mut at(&server), "queue list --json");
+    let queue: Value = serde_json::from_str(&queue).expect("JSON");
+    assert_eq!(queue[0]["recipient"], "sip:bob@localhost");
+    assert_eq!(queue[0]["count"], 1);
+
+    let inbox = tempfile::tempdir().expect("a folder");
+    let mut receive = at(&server);
+    receive
+        .args(["receive", "--quiet", "500ms", "--save"])
+        .arg(inbox.path());
+    let (said, code) = run(&mut receive, "--as bob --password builder");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("from sip:alice@localhost"), "{said}");
+    assert!(said.contains("See you at eight\n"), "{said}");
+
+    let (life, _) = run(&mut at(&server), &format!("trace {message_id}"));
+    let states = ["receiving", "stored", "transferring", "confirmed"];
+    let places: Vec<_> = states.iter().map(|state| life.find(state)).collect();
+    assert!(
+        places.is_sorted() && places.iter().all(Option::is_some),
+        "{life}"
+    );
+}
+
+#[test]
+fn file_travels_by_channel_and_arrives_unchanged() {
+    let server = Server::start()
+        .subscriber("alice", "wonder")
+        .subscriber("bob", "builder");
+    let folder = tempfile::tempdir().expect("a folder");
+    let content: Vec<u8> = (0..300_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let file = folder.path().join("picture.png");
+    std::fs::write(&file, &content).expect("writable");
+    let mut send = at(&server);
+    send.args(["send", "--message-id", "picture-1", "--file"])
+        .arg(&file);
+    let (said, code) = run(&mut send, "--from alice --password wonder --to bob");
+    assert_eq!(code, 0, "{said}");
+
+    let (list, code) = run(
+        &mut at(&server),
+        "deferred list --as bob --password builder --json",
+    );
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(code, 0);
+    let reference = list[0]["reference"].as_str().expect("a reference");
+
+    let mut fetch = at(&server);
+    fetch
+        .args(["deferred", "fetch", reference, "--save"])
+        .arg(folder.path());
+    let (said, code) = run(&mut fetch, "--as bob --password builder");
+    assert_eq!(code, 0, "{said}");
+    let saved = std::fs::read(folder.path().join("picture-1.png")).expect("saved");
+    assert!(saved == content, "{said}");
+}
+
+#[test]
+fn refusal_is_told_with_its_reason_and_an_exit_code_of_its_own() {
+    let server = Server::start().subscriber("alice", "wonder");
+    let words = "send --from alice --password wonder --to nobody --text hello";
+    let (said, code) = run(&mut at(&server), words);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("refused: 404"), "{said}");
+    let words = "send --from alice --password wrong --to nobody --text hello";
+    let (said, code) = run(&mut at(&server), words);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("name or password refused"), "{said}");
+}
+
+#[test]
+fn operator_manages_the_closed_store_and_the_server_finds_it_so() {
+    let mut server = Server::start()
+        .subscriber("alice", "wonder")
+        .subscriber("bob", "builder");
+    let words = "send --from alice --password wonder --to bob --text hello";
+    assert_eq!(run(&mut at(&server), words).1, 0);
+    assert_eq!(server.terminate(), Some(0));
+
+    let (queue, code) = run(&mut at(&server), "queue show bob");
+    assert_eq!(code, 0, "{queue}");
+    assert!(queue.contains("sip:alice@localhost"), "{queue}");
+    let (said, _) = run(&mut at(&server), "queue purge bob");
+    assert!(said.contains("removed 1 messages"), "{said}");
+    let (said, _) = run(&mut at(&server), "subscriber add carol");
+    assert!(said.contains("password "), "one is made up: {said}");
+    let (said, code) = run(&mut at(&server), "subscriber remove alice");
+    assert_eq!(code, 0, "{said}");
+
+    server.restart();
+    let (_, subscribers) = server.get("/api/v1/subscribers");
+    let addresses: Vec<_> = subscribers["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|subscriber| subscriber["address"].as_str().expect("a text").to_owned())
+        .collect();
+    assert_eq!(addresses, ["sip:bob@localhost", "sip:carol@localhost"]);
+    assert_eq!(
+        server.get("/api/v1/queues").1["items"],
+        Value::Array(Vec::new())
+    );
+}
+
+#[test]
+fn wrong_key_keeps_the_server_from_starting_and_is_named() {
+    let data = tempfile::tempdir().expect("a folder");
+    for words in ["config check", "serve"] {
+        let mut command = restante(data.path());
+        let (said, code) = run(command.env("RESTANTE_SIP__LISTN", "1"), words);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("`sip.listn`"), "{said}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let data = tempfile::tempdir().expect("a folder");
+    for words in [
+        "help",
+        "help serve",
+        "help subscriber",
+        "help send",
+        "help receive",
+        "help deferred",
+        "help queue",
+        "help trace",
+        "help config",
+        "help demo",
+    ] {
+        let (said, code) = run(&mut restante(data.path()), words);
+        assert_eq!(code, 0, "{said}");
+        let teaches = said.contains("Example") || said.contains("First steps");
+        assert!(teaches, "`{words}` gives no example: {said}");
+    }
+}
