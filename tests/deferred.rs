@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #[path = "deferred/bench.rs"]
 mod bench;
+#[path = "deferred/recording.rs"]
+mod recording;
 
 use bench::{Bench, address, benches, facts, noise};
 use bytes::Bytes;

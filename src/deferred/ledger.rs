@@ -141,9 +141,13 @@ impl Ledger<'_, '_> {
         let mut mailbox = mailbox(self.txn, recipient)?;
         mailbox.remove(size);
         if sequence == mailbox.head {
-            mailbox.head = self
-                .head_after(recipient, sequence)?
-                .unwrap_or(sequence + 1);
+            // what was delivered lies between: an empty mailbox is known by its count
+            mailbox.head = match mailbox.count {
+                0 => mailbox.last + 1,
+                _ => self
+                    .head_after(recipient, sequence)?
+                    .unwrap_or(sequence + 1),
+            };
         }
         let key = keys::mailbox(recipient);
         self.txn.put_record(Table::Mailbox, key, &mailbox)?;

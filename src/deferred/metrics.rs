@@ -137,3 +137,36 @@ fn describe() {
         "Messages being received"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[test]
+    fn names_carry_room_unit_and_total() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let metrics = Metrics::register();
+            metrics.stored.increment(1);
+            metrics.expired();
+            metrics.refused(&Refusal::NotPermitted);
+            let totals = Totals {
+                messages: 2,
+                octets: 300,
+            };
+            metrics.level(totals, 1);
+        });
+        let text = recorder.handle().render();
+        for line in [
+            "restante_deferred_stored_total 1",
+            "restante_deferred_gone_total{how=\"expired\"} 1",
+            "restante_deferred_refused_total{reason=\"not_permitted\"} 1",
+            "restante_deferred_messages 2",
+            "restante_deferred_bytes 300",
+            "restante_deferred_deposits 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

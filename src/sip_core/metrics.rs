@@ -76,3 +76,30 @@ impl Metrics {
         counter!("restante_sip_core_registers_total", "code" => code).increment(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[test]
+    fn names_carry_room_unit_and_total() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let metrics = Metrics::register();
+            metrics.registered.set(3.0);
+            metrics.challenged("stale");
+            metrics.answered(200);
+            metrics.answered(418);
+        });
+        let text = recorder.handle().render();
+        for line in [
+            "restante_sip_core_registered 3",
+            "restante_sip_core_challenged_total{reason=\"stale\"} 1",
+            "restante_sip_core_registers_total{code=\"200\"} 1",
+            "restante_sip_core_registers_total{code=\"other\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

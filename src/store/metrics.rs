@@ -95,3 +95,28 @@ impl Metrics {
         counter!("restante_store_refused_total", "reason" => error.kind()).increment(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[test]
+    fn names_carry_room_unit_and_total() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let metrics = Metrics::register();
+            metrics.commits.increment(1);
+            metrics.written.increment(70);
+            metrics.refused(&StoreError::Busy);
+        });
+        let text = recorder.handle().render();
+        for line in [
+            "restante_store_commits_total 1",
+            "restante_store_written_bytes_total 70",
+            "restante_store_refused_total{reason=\"busy\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ impl Bench {
 }
 
 /// Everyone accepts messages but `refuses`, and `nobody` is unknown.
-fn directory() -> Directory {
+pub fn directory() -> Directory {
     Arc::new(|address: Address| {
         let standing = match address.user() {
             "nobody" => Standing::Unknown,
