@@ -6,8 +6,15 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 /// bound of its own.
 struct Feed<M>(UnboundedSender<M>);
 
+/// News that may wait for a flow that is just being started.
+const ROOM: usize = 64;
+
 impl<M: Message<Result = ()> + Send + Unpin + 'static> Actor for Feed<M> {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(ROOM);
+    }
 }
 
 impl<M: Message<Result = ()> + Send + Unpin + 'static> Handler<M> for Feed<M> {

@@ -2,8 +2,8 @@
 //! Call-IDs and starts a flow for each.
 //!
 //! A flow is a task that lives on the shard of its call. It awaits one arrow of the ladder after
-//! the other: dialog events through a [`feed`](feed::feed), what a channel brings through an
-//! [`inflow`](inflow::inflow). Octets of joined channels pass it by, in the relay below.
+//! the other: dialog events through a `feed`, what a channel brings through an
+//! `inflow`. Octets of joined channels pass it by, in the relay below.
 
 mod call;
 mod channel;
