@@ -30,8 +30,8 @@ pub struct Config {
     /// How long an INVITE of ours may ring before it is cancelled.
     #[serde(with = "humantime_serde")]
     pub ring_timeout: Duration,
-    /// Requests longer than this go over a stream (RFC 3261 §18.1.1).
-    pub max_datagram: ByteSize,
+    /// Requests with more octets than this go over a stream (RFC 3261 §18.1.1).
+    pub max_datagram: usize,
     /// How large messages may be.
     pub limits: Limits,
     /// Retransmission timers.
@@ -51,7 +51,7 @@ impl Default for Config {
             write_queue: ByteSize::mib(1),
             connect_timeout: Duration::from_secs(5),
             ring_timeout: Duration::from_secs(180),
-            max_datagram: ByteSize::b(1_300),
+            max_datagram: 1_300,
             limits: Limits::default(),
             timers: Timers::default(),
         }

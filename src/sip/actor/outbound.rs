@@ -121,8 +121,7 @@ impl Endpoint {
     /// Chooses the transport by length and finds or makes the connection.
     fn dispatch(&mut self, mut outbound: Outbound, mut peer: Peer, ctx: &mut Context<Self>) {
         if peer.transport == Transport::Udp {
-            let longest =
-                usize::try_from(self.shared.config.max_datagram.as_u64()).unwrap_or(usize::MAX);
+            let longest = self.shared.config.max_datagram;
             if outbound.message.octets().len() + VIA_ROOM <= longest {
                 return self.transmit(outbound, peer);
             }
