@@ -153,17 +153,32 @@ impl Node {
     }
 }
 
-/// The functions that all shards share.
-async fn functions(config: &Config, store: store::Handle) -> Result<Parts, StoreError> {
-    let core = &config.sip_core;
-    let subscribers = Subscribers::new(store.clone(), core);
+/// The functions behind the operator's desk, over `store` and without any port.
+///
+/// Errors: those of the store.
+pub async fn services(config: &Config, store: store::Handle) -> Result<http::Services, StoreError> {
+    let subscribers = Subscribers::new(store.clone(), &config.sip_core);
     let known = subscribers.clone();
     let directory: Directory = Arc::new(move |address| {
         let known = known.clone();
         Box::pin(async move { known.standing(&address).await })
     });
     let run = clock::wall().millis();
-    let location = Location::open(store.clone(), run).await?;
+    Ok(http::Services {
+        subscribers,
+        location: Location::open(store.clone(), run).await?,
+        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
+    })
+}
+
+/// The functions that all shards share.
+async fn functions(config: &Config, store: store::Handle) -> Result<Parts, StoreError> {
+    let core = &config.sip_core;
+    let http::Services {
+        subscribers,
+        location,
+        deferred,
+    } = services(config, store.clone()).await?;
     let realm = Realm::open(&store, subscribers.clone(), core).await?;
     let registrar = Registrar::new(
         realm.clone(),
@@ -172,7 +187,7 @@ async fn functions(config: &Config, store: store::Handle) -> Result<Parts, Store
         core.clone(),
     );
     Ok(Parts {
-        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
+        deferred,
         subscribers,
         location,
         registrar,

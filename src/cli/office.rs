@@ -1,8 +1,8 @@
 //! The operator's office: the desk of the running server, or the store itself while none runs.
 use super::desk::{Desk, DeskError};
 use crate::{
+    app,
     config::Config,
-    deferred::{Deferred, Directory},
     http::{
         ServiceError, Services,
         view::{
@@ -11,15 +11,9 @@ use crate::{
         },
     },
     identity::Address,
-    sip_core::{Location, Subscribers},
     store::{self, StoreError, Threads},
 };
 use actix_rt::{System, SystemRunner};
-use std::sync::Arc;
-
-/// A run of the server that never was: no stream of any binding is open here.
-const NO_STREAMS: u64 = 0;
-
 /// Where the orders of the operator are carried out.
 pub(super) enum Office {
     /// By the running server.
@@ -145,7 +139,7 @@ impl OpenStore {
     fn open(config: &Config) -> Outcome<Self> {
         let system = System::new();
         let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
-        let services = system.block_on(services(handle, config))?;
+        let services = system.block_on(app::services(config, handle))?;
         Ok(Self {
             system,
             services,
@@ -181,21 +175,6 @@ impl OpenStore {
             }
         })
     }
-}
-
-/// The functions over `store`, without any port.
-async fn services(store: store::Handle, config: &Config) -> Result<Services, StoreError> {
-    let subscribers = Subscribers::new(store.clone(), &config.sip_core);
-    let known = subscribers.clone();
-    let directory: Directory = Arc::new(move |address| {
-        let known = known.clone();
-        Box::pin(async move { known.standing(&address).await })
-    });
-    Ok(Services {
-        subscribers,
-        location: Location::open(store.clone(), NO_STREAMS).await?,
-        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
-    })
 }
 
 /// The store's threads finish what is queued, so that nothing promised is lost.
