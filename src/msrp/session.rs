@@ -376,7 +376,7 @@ mod tests {
         let mut session = text_only(100);
         let (token, _) = session.handle_head(&send(&[("Content-Type", "text/plain")]));
         let silent = send(&[("Failure-Report", "no"), ("Content-Type", "text/plain")]);
-        session.handle_head(&silent);
+        let _ = session.handle_head(&silent);
         let answers = session.handle_closed();
         assert_eq!(answers.len(), 1);
         assert_eq!(answers[0].code, 481);
