@@ -1,9 +1,9 @@
 //! What a device does with requests that open something.
 use super::{
-    device::State,
     host::{capabilities, refusal},
     inbound::describe,
     receive,
+    state::State,
 };
 use crate::{
     client::{

@@ -1,5 +1,5 @@
 //! The sockets many devices share, and who of them a request is for.
-use super::{answer, device::State};
+use super::{answer, state::State};
 use crate::{
     client::{ClientError, Config, Sight, Tap, TapEvent, Way, request::ALLOW},
     identity::Address,

@@ -1,6 +1,6 @@
 //! Receives the messages of one MSRP session: octets are put in order, unwrapped, hashed and made
 //! safe before they are confirmed.
-use super::{device::State, pipe::Events, spool::Spool};
+use super::{pipe::Events, spool::Spool, state::State};
 use crate::{
     client::{
         inbox::{Body, Channel, Received},

@@ -1,7 +1,7 @@
 //! A device's side of offer and answer, and the session that comes of it.
 use super::{
-    device::State,
     pipe::{Events, pipe},
+    state::State,
 };
 use crate::{
     client::ClientError,

@@ -1,17 +1,20 @@
 //! Where the client meets sockets, files and time.
 mod answer;
+mod call;
 mod device;
 mod host;
 mod inbound;
 mod line;
 mod media;
 mod outbound;
+mod pager;
 mod pipe;
 mod receive;
 mod registration;
 mod send;
 mod source;
 mod spool;
+mod state;
 mod subscription;
 
 pub use device::{Device, DeviceConfig, Incoming, Summaries};

@@ -1,10 +1,10 @@
 //! Takes calls, and calls the deferred function for what waits there.
 use super::{
     answer::{sender, whole},
-    device::State,
     inbound::{Reception, describe},
     line::{Line, News, listen},
     media,
+    state::State,
 };
 use crate::{
     client::{ClientError, inbox::Channel},

@@ -1,5 +1,5 @@
 //! Login, and login again before it ends (RFC 3261 §10.2).
-use super::device::{State, success};
+use super::state::{State, success};
 use crate::{
     client::{
         ClientError,

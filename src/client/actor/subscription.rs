@@ -1,5 +1,8 @@
 //! SUBSCRIBE and the NOTIFYs it brings (RFC 6665), for the own mailbox.
-use super::device::{State, Summaries, success};
+use super::{
+    device::Summaries,
+    state::{State, success},
+};
 use crate::{
     client::{
         ClientError,
