@@ -30,7 +30,7 @@ impl Decode for Lines {
 }
 
 async fn pair(limits: StreamLimits) -> (Inlet<Lines>, Outlet, TcpStream) {
-    let listener = listen_tcp(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = listen_tcp(([127, 0, 0, 1], 0).into(), Port::Claim).unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap())
         .await
         .unwrap();

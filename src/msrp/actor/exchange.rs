@@ -1,7 +1,7 @@
 //! How a connection reaches the shard that owns its session.
 use crate::{
     msrp::{Decoder, Frame},
-    net::Detached,
+    net::{Detached, Port},
 };
 use parking_lot::Mutex;
 use std::{net::SocketAddr, sync::Arc};
@@ -58,10 +58,13 @@ impl Exchange {
     pub(super) fn listen_once<L>(
         &self,
         wanted: SocketAddr,
-        bind: impl FnOnce(SocketAddr) -> std::io::Result<(L, SocketAddr)>,
+        bind: impl FnOnce(SocketAddr, Port) -> std::io::Result<(L, SocketAddr)>,
     ) -> std::io::Result<(L, SocketAddr)> {
         let mut listen = self.listen.lock();
-        let (listener, bound) = bind(listen.unwrap_or(wanted))?;
+        let (listener, bound) = match *listen {
+            Some(bound) => bind(bound, Port::Share)?,
+            None => bind(wanted, Port::Claim)?,
+        };
         *listen = Some(bound);
         Ok((listener, bound))
     }

@@ -78,8 +78,8 @@ impl Switchboard {
     ///
     /// Errors: the address cannot be listened on.
     pub fn start(shard: usize, exchange: &Arc<Exchange>, config: &Config) -> io::Result<Rc<Self>> {
-        let (listener, listen) = exchange.listen_once(config.listen, |addr| {
-            let listener = net::listen_tcp(addr)?;
+        let (listener, listen) = exchange.listen_once(config.listen, |addr, port| {
+            let listener = net::listen_tcp(addr, port)?;
             let bound = listener.local_addr()?;
             Ok((listener, bound))
         })?;

@@ -54,7 +54,7 @@ impl Endpoint {
         listen: SocketAddr,
         ctx: &mut Context<Self>,
     ) -> io::Result<SocketAddr> {
-        let (socket, listener) = start::bind(listen)?;
+        let (socket, listener) = start::bind(listen, self.shared.shard)?;
         let local = socket.local_addr()?;
         let socket = Rc::new(socket);
         // set once: a second Bind would find the port taken

@@ -2,7 +2,7 @@ use super::{
     Endpoint, EndpointHandle, Incoming, directory::Directory, handle::Shared, orders::Bind,
 };
 use crate::{
-    net::{self, Shards},
+    net::{self, Port, Shards},
     sip::{Config, codec::Message, metrics::Metrics, transaction::Peer},
 };
 use actix::prelude::*;
@@ -129,13 +129,14 @@ async fn bind_all(mut listen: SocketAddr, handles: &[EndpointHandle]) -> Result<
     Ok(())
 }
 
-/// Binds one port for both transports.
-pub(super) fn bind(listen: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+/// Binds one port for both transports: the first shard claims it, the others share it.
+pub(super) fn bind(listen: SocketAddr, shard: usize) -> io::Result<(UdpSocket, TcpListener)> {
+    let port = if shard == 0 { Port::Claim } else { Port::Share };
     let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
-        let socket = net::bind_udp(listen)?;
-        match net::listen_tcp(socket.local_addr()?) {
+        let socket = net::bind_udp(listen, port)?;
+        match net::listen_tcp(socket.local_addr()?, port) {
             Ok(listener) => return Ok((socket, listener)),
             Err(error) if tries == 0 => return Err(error),
             Err(_) => {}
