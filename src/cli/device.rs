@@ -11,8 +11,13 @@ use parking_lot::Mutex;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// Calls have said goodbye when nothing was on the wire for so long.
+const SILENCE: Duration = Duration::from_millis(100);
+/// How long they may take for it.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// How to reach the server, and with which password.
 #[derive(Clone, Debug, Args)]
@@ -106,9 +111,25 @@ impl Login {
 }
 
 impl OpenDevice {
-    /// Does `work` with the device.
+    /// Does `work` with the device, then lets what it began say goodbye.
     pub(super) fn run<T>(&self, work: impl AsyncFnOnce(&Device) -> T) -> T {
-        self.system.block_on(work(&self.device))
+        self.system.block_on(async {
+            let outcome = work(&self.device).await;
+            let parting = tokio::time::timeout(PARTING, self.fall_silent());
+            // who still talks after that is hung up on
+            let _ = parting.await;
+            outcome
+        })
+    }
+
+    async fn fall_silent(&self) {
+        loop {
+            let silent_for = self.last_seen.lock().elapsed();
+            if silent_for >= SILENCE {
+                return;
+            }
+            tokio::time::sleep(SILENCE - silent_for).await;
+        }
     }
 
     /// Tells when anything came or went last.
