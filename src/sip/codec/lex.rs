@@ -1,24 +1,69 @@
 //! The characters SIP's grammar is made of, and cutting text where quotes allow it.
 use super::SyntaxError;
+use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
 /// token (RFC 3261 §25.1).
-pub(super) fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&octet)
-}
-
-pub(super) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|octet| is_token_octet(*octet))
-}
-
+const TOKEN: u8 = 1;
 /// unreserved (RFC 3261 §25.1).
-pub(super) fn is_unreserved(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&octet)
+const UNRESERVED: u8 = 2;
+/// What the value of a header parameter may be made of outside of quotes.
+const VALUE: u8 = 4;
+
+/// The classes each octet belongs to.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        let character = octet as u8;
+        if character.is_ascii_alphanumeric() {
+            classes[octet] = TOKEN | UNRESERVED;
+        }
+        if character.is_ascii_graphic() && !matches!(character, b'"' | b',' | b';' | b'<' | b'>') {
+            classes[octet] |= VALUE;
+        }
+        octet += 1;
+    }
+    mark(
+        mark(classes, b"-.!%*_+`'~", TOKEN),
+        b"-_.!~*'()",
+        UNRESERVED,
+    )
+};
+
+const fn mark(mut classes: [u8; 256], octets: &[u8], class: u8) -> [u8; 256] {
+    let mut at = 0;
+    while at < octets.len() {
+        classes[octets[at] as usize] |= class;
+        at += 1;
+    }
+    classes
+}
+
+fn are(octets: &[u8], class: u8) -> bool {
+    octets
+        .iter()
+        .all(|octet| CLASSES[usize::from(*octet)] & class != 0)
+}
+
+/// Whether this is a token (RFC 3261 §25.1).
+pub(super) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && are(text, TOKEN)
+}
+
+/// Whether this may be the value of a header parameter without quotes.
+///
+/// Wider than the grammar's token and host: real parameters carry URIs unquoted.
+pub(super) fn is_plain_value(text: &[u8]) -> bool {
+    !text.is_empty() && are(text, VALUE)
 }
 
 /// Whether every octet is one of `allowed`, unreserved, or part of a `%XX`.
 pub(super) fn is_escaped_text(text: &str, allowed: &[u8]) -> bool {
     let octets = text.as_bytes();
+    if are(octets, UNRESERVED) {
+        return true;
+    }
     let mut at = 0;
     while at < octets.len() {
         if octets[at] == b'%' {
@@ -27,7 +72,7 @@ pub(super) fn is_escaped_text(text: &str, allowed: &[u8]) -> bool {
                 return false;
             }
             at += 3;
-        } else if is_unreserved(octets[at]) || allowed.contains(&octets[at]) {
+        } else if are(&octets[at..=at], UNRESERVED) || allowed.contains(&octets[at]) {
             at += 1;
         } else {
             return false;
@@ -71,6 +116,10 @@ pub(super) fn trim(text: &str) -> &str {
 /// Position of the first `separator` outside of quoted strings and angle brackets.
 pub(super) fn find_outside(text: &str, separator: u8) -> Option<usize> {
     let octets = text.as_bytes();
+    let first = memchr(separator, octets)?;
+    if memchr2(b'"', b'<', &octets[..first]).is_none() {
+        return Some(first);
+    }
     let (mut quoted, mut angled) = (false, false);
     let mut at = 0;
     while at < octets.len() {

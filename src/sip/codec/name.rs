@@ -146,16 +146,17 @@ names! {
 /// Slots of the hash table: a power of two, about a fifth of them used.
 const SLOTS: usize = 512;
 
-/// Open-addressed table from the hash of a name to its place in `KNOWN`, built at compile time.
-static TABLE: [Name; SLOTS] = {
-    let mut table = [Name::Other; SLOTS];
+/// Open-addressed table from the hash of a name to the name and its text, built at compile time.
+static TABLE: [(Name, &[u8]); SLOTS] = {
+    let mut table: [(Name, &[u8]); SLOTS] = [(Name::Other, b""); SLOTS];
     let mut at = 0;
     while at < Name::KNOWN.len() {
-        let mut slot = hash(Name::KNOWN[at].as_str().as_bytes());
-        while !matches!(table[slot], Name::Other) {
+        let text = Name::KNOWN[at].as_str().as_bytes();
+        let mut slot = hash(text);
+        while !matches!(table[slot].0, Name::Other) {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = Name::KNOWN[at];
+        table[slot] = (Name::KNOWN[at], text);
         at += 1;
     }
     table
@@ -180,9 +181,10 @@ impl Name {
             _ => {
                 let mut slot = hash(octets);
                 loop {
-                    let name = TABLE[slot];
-                    if name == Self::Other || name.as_str().as_bytes().eq_ignore_ascii_case(octets)
-                    {
+                    let (name, text) = TABLE[slot];
+                    // nearly always in the letter case of the standard
+                    let is_it = || text == octets || text.eq_ignore_ascii_case(octets);
+                    if name == Self::Other || text.len() == octets.len() && is_it() {
                         return name;
                     }
                     slot = (slot + 1) % SLOTS;

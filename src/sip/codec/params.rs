@@ -147,13 +147,11 @@ impl Params {
     }
 }
 
-// wider than the grammar's token, host and quoted-string: real parameters carry URIs unquoted
 fn is_header_value(value: &str) -> bool {
     if value.starts_with('"') {
         return lex::quoted_length(value) == Ok(value.len());
     }
-    let is_plain = |octet: u8| octet.is_ascii_graphic() && !b"\",;<>".contains(&octet);
-    !value.is_empty() && value.bytes().all(is_plain)
+    lex::is_plain_value(value.as_bytes())
 }
 
 impl fmt::Display for Params {
