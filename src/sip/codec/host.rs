@@ -1,5 +1,6 @@
 //! Hosts: names and addresses.
 use super::SyntaxError;
+use memchr::memchr;
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -43,10 +44,9 @@ impl Host {
 
     /// Splits `host`, `host:port` or `[v6]:port`; white space around the colon is allowed.
     pub(super) fn parse_with_port(text: &str) -> Result<(Self, Option<u16>), SyntaxError> {
-        let colon = match text.find(']') {
-            Some(end) => text[end..].find(':').map(|at| at + end),
-            None => text.find(':'),
-        };
+        let octets = text.as_bytes();
+        let from = memchr(b']', octets).unwrap_or(0);
+        let colon = memchr(b':', &octets[from..]).map(|at| at + from);
         let Some(colon) = colon else {
             return Ok((Self::parse(text.trim_end())?, None));
         };

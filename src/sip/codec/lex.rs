@@ -110,7 +110,18 @@ pub(super) fn is_lws(octet: u8) -> bool {
 }
 
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let octets = text.as_bytes();
+    let is_text = |octet: &u8| !is_lws(*octet);
+    match octets.iter().position(is_text) {
+        None => "",
+        Some(from) => {
+            let to = octets
+                .iter()
+                .rposition(is_text)
+                .map_or(from, |last| last + 1);
+            &text[from..to]
+        }
+    }
 }
 
 /// Position of the first `separator` outside of quoted strings and angle brackets.

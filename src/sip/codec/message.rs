@@ -231,9 +231,10 @@ impl Message {
 
     pub(super) fn text(&self, field: &Field) -> Cow<'_, str> {
         let octets = &self.0.octets[field.value_range()];
-        match String::from_utf8_lossy(octets) {
-            Cow::Borrowed(text) if !field.folded => Cow::Borrowed(text),
-            text => Cow::Owned(unfold(&text)),
+        match std::str::from_utf8(octets) {
+            Ok(text) if !field.folded => Cow::Borrowed(text),
+            Ok(text) => Cow::Owned(unfold(text)),
+            Err(_) => Cow::Owned(unfold(&String::from_utf8_lossy(octets))),
         }
     }
 
