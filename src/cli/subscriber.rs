@@ -69,16 +69,7 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
             user,
             password,
             no_deferral,
-        } => {
-            let password = Password::given_or_made(password)?;
-            let added = office.add_subscriber(NewSubscriber {
-                address: person::parse(&user)?.to_string(),
-                password: password.text.clone(),
-                deferral: !no_deferral,
-            })?;
-            println!("added {}", added.address);
-            password.tell_if_made();
-        }
+        } => add(&office, &user, password, !no_deferral)?,
         Action::List { form } => {
             let heading = ["ADDRESS", "DEFERRAL", "CREATED"];
             form.print(&office.subscribers()?, heading, |subscriber| {
@@ -106,6 +97,23 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn add(
+    office: &Office,
+    user: &str,
+    password: Option<String>,
+    deferral: bool,
+) -> Result<(), Box<dyn Error>> {
+    let password = Password::given_or_made(password)?;
+    let added = office.add_subscriber(NewSubscriber {
+        address: person::parse(user)?.to_string(),
+        password: password.text.clone(),
+        deferral,
+    })?;
+    println!("added {}", added.address);
+    password.tell_if_made();
+    Ok(())
 }
 
 /// A password, and whether it was made up here.

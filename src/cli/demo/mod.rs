@@ -1,6 +1,7 @@
 //! `restante demo`: a large message to an offline user survives the death of the server.
 mod ladder;
 mod play;
+mod scene;
 mod sight;
 mod stage;
 mod summary;

@@ -1,27 +1,24 @@
 //! The play: Alice sends, the server dies and lives again, Bob receives.
 use super::{
-    ladder::{Arrow, Ladder, Lane, Style, Way, What},
+    ladder::Lane,
+    scene::{Death, Shared},
     sight,
     stage::{PASSWORD, Stage, hashed},
     summary::{Memory, Summary},
 };
 use crate::{
-    cli::{child::ServerProcess, table},
-    client::{
-        self, Body, Device, DeviceConfig, Host, Outcome, Outgoing, Receipt, Received, Tap, TapEvent,
-    },
+    cli::table,
+    client::{self, Body, Device, DeviceConfig, Host, Outcome, Outgoing, Receipt, Received},
     identity::Address,
     sip::transaction::Peer,
 };
-use actix_rt::System;
+use actix_rt::{System, SystemRunner};
 use bytesize::ByteSize;
-use parking_lot::Mutex;
 use std::{
     error::Error,
     fs::File,
-    io::{self, IsTerminal, Stdout},
+    io,
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -29,127 +26,119 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a login lasts.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// The play is over when nothing was said for so long.
-const SILENCE: Duration = Duration::from_millis(250);
 
 type Outcomes<T> = Result<T, Box<dyn Error>>;
 
-/// What the taps of both devices share.
-struct Scene {
-    began: Instant,
-    ladder: Ladder<Stdout>,
-    server: Arc<Mutex<ServerProcess>>,
-    /// The transaction whose 200 means that the server took Alice's message over.
-    completing: Option<String>,
-    death: Option<Death>,
-    last_arrow: Instant,
+/// Alice's act, which ends with the death of the server.
+struct Sent {
+    message_id: String,
+    took: Duration,
+    death: Death,
+    memory: Memory,
 }
 
-/// The end of the server's first life.
-#[derive(Clone, Copy)]
-struct Death {
-    acknowledged: Instant,
+/// Bob's act, in the server's second life.
+struct Arrived {
+    size: u64,
+    sha256: String,
     took: Duration,
-    peak: u64,
+    memory: Memory,
 }
 
 /// Plays it all, drawing the ladder while it happens.
 pub(super) fn play(stage: &Stage) -> Outcomes<Summary> {
-    let first_idle = resident(&stage.server);
-    let scene = Arc::new(Mutex::new(Scene::new(stage.server.clone())));
-    scene.lock().heading(stage)?;
+    let scene = Shared::open(stage)?;
     let system = System::new();
-
-    let sending = Instant::now();
-    let receipt = system.block_on(alice_sends(stage, &scene))?;
-    let death = scene
-        .lock()
-        .death
-        .ok_or("the server never said 200 to Alice")?;
-    if receipt.outcome != Outcome::Stored {
-        return Err(format!(
-            "Alice was told {:?}, not that it is stored",
-            receipt.outcome
-        )
-        .into());
-    }
-    scene
-        .lock()
-        .note("SIGKILL: the server is gone, right after Alice's 200")?;
+    let sent = alice_act(stage, &scene, &system)?;
+    scene.note("SIGKILL: the server is gone, right after Alice's 200")?;
 
     let recovering = Instant::now();
     stage.server.lock().restart()?;
     let recovery = recovering.elapsed();
-    let second_idle = resident(&stage.server);
-    scene.lock().note("started again, same store")?;
+    scene.note("started again, same store")?;
 
-    let receiving = Instant::now();
-    let received = system.block_on(bob_receives(stage, &scene))?;
-    let received_at = Instant::now();
-    system.block_on(fall_silent(&scene));
-    let second_peak = stage
-        .server
-        .lock()
-        .figures()
-        .map_or(0, |figures| figures.peak_resident);
-    scene
-        .lock()
-        .note("the life of the message, as the server tells it")?;
-    tell_life(stage, &receipt.message_id)?;
-
-    let (received_size, received_sha256) = content_of(&received)?;
+    let arrived = bob_act(stage, &scene, &system)?;
+    scene.note("the life of the message, as the server tells it")?;
+    tell_life(stage, &sent.message_id)?;
     Ok(Summary {
-        message_id: receipt.message_id,
+        message_id: sent.message_id,
         size: stage.content.size,
         sent_sha256: stage.content.sha256.clone(),
-        received_sha256,
-        received_size,
-        sending: death.acknowledged - sending,
-        death_after: death.took,
+        received_sha256: arrived.sha256,
+        received_size: arrived.size,
+        sending: sent.took,
+        death_after: sent.death.took,
         recovery,
-        receiving: received_at - receiving,
-        lives: [
-            Memory {
-                idle: first_idle,
-                peak: death.peak,
-            },
-            Memory {
-                idle: second_idle,
-                peak: second_peak,
-            },
-        ],
+        receiving: arrived.took,
+        lives: [sent.memory, arrived.memory],
     })
 }
 
-async fn alice_sends(stage: &Stage, scene: &Arc<Mutex<Scene>>) -> Outcomes<Receipt> {
+fn alice_act(stage: &Stage, scene: &Shared, system: &SystemRunner) -> Outcomes<Sent> {
+    let idle = memory(stage).idle;
+    let (receipt, began) = system.block_on(alice_sends(stage, scene))?;
+    let death = scene.death().ok_or("the server never said 200 to Alice")?;
+    match receipt.outcome {
+        Outcome::Stored => Ok(Sent {
+            message_id: receipt.message_id,
+            took: death.acknowledged - began,
+            death,
+            memory: Memory {
+                idle,
+                peak: death.peak,
+            },
+        }),
+        other => Err(format!("Alice was told {other:?}, not that it is stored").into()),
+    }
+}
+
+async fn alice_sends(stage: &Stage, scene: &Shared) -> Outcomes<(Receipt, Instant)> {
     let (host, alice) = device(stage, &stage.alice, scene, Lane::Alice, None).await?;
     alice.register(LIFETIME).await?;
     let mut outgoing = Outgoing::file(stage.bob.clone(), &stage.content.path);
     // her 200 is all that counts: the server dies before it could say more
     outgoing.success_report = false;
+    let began = Instant::now();
     let receipt = alice.send(outgoing).await?;
     host.stop();
-    Ok(receipt)
+    Ok((receipt, began))
 }
 
-async fn bob_receives(stage: &Stage, scene: &Arc<Mutex<Scene>>) -> Outcomes<Received> {
+fn bob_act(stage: &Stage, scene: &Shared, system: &SystemRunner) -> Outcomes<Arrived> {
+    let idle = memory(stage).idle;
+    let (received, took) = system.block_on(bob_receives(stage, scene))?;
+    let (size, sha256) = content_of(&received)?;
+    let peak = memory(stage).peak;
+    Ok(Arrived {
+        size,
+        sha256,
+        took,
+        memory: Memory { idle, peak },
+    })
+}
+
+async fn bob_receives(stage: &Stage, scene: &Shared) -> Outcomes<(Received, Duration)> {
     let spool = stage.spool()?;
     let (_host, bob) = device(stage, &stage.bob, scene, Lane::Bob, Some(spool)).await?;
     let mut incoming = bob
         .incoming()
         .ok_or("a device gives its messages out once")?;
+    let began = Instant::now();
     bob.register(LIFETIME).await?;
     let received = tokio::time::timeout(PATIENCE, incoming.next()).await;
+    let took = began.elapsed();
     let received = received.map_err(|_| "nothing came for Bob")?;
-    fall_silent(scene).await;
+    let received = received.ok_or("Bob's device ended before anything came")?;
+    scene.fall_silent().await;
     bob.unregister().await?;
-    Ok(received.ok_or("Bob's device ended before anything came")?)
+    scene.fall_silent().await;
+    Ok((received, took))
 }
 
 async fn device(
     stage: &Stage,
     user: &Address,
-    scene: &Arc<Mutex<Scene>>,
+    scene: &Shared,
     lane: Lane,
     spool: Option<PathBuf>,
 ) -> Outcomes<(Host, Device)> {
@@ -157,112 +146,15 @@ async fn device(
     settings.max_size = ByteSize::b(settings.max_size.as_u64().max(stage.content.size * 2));
     settings.chunk = ByteSize::b(sight::CHUNK);
     settings.spool = spool.unwrap_or(settings.spool);
-    let scene = scene.clone();
-    let tap: Tap = Arc::new(move |event| scene.lock().saw(lane, event));
-    let host = Host::start(settings, Some(tap)).await?;
-    let device = Device::new(
-        &host,
-        DeviceConfig {
-            address: user.clone(),
-            user: None,
-            password: Some(PASSWORD.to_owned()),
-            server: Peer::udp(stage.server.lock().addresses().sip),
-        },
-    );
+    let host = Host::start(settings, Some(scene.tap(lane))).await?;
+    let config = DeviceConfig {
+        address: user.clone(),
+        user: None,
+        password: Some(PASSWORD.to_owned()),
+        server: Peer::udp(stage.server.lock().addresses().sip),
+    };
+    let device = Device::new(&host, config);
     Ok((host, device))
-}
-
-/// Waits until the last messages of a call are through.
-async fn fall_silent(scene: &Arc<Mutex<Scene>>) {
-    loop {
-        let silent_for = scene.lock().last_arrow.elapsed();
-        if silent_for >= SILENCE {
-            return;
-        }
-        tokio::time::sleep(SILENCE - silent_for).await;
-    }
-}
-
-impl Scene {
-    fn new(server: Arc<Mutex<ServerProcess>>) -> Self {
-        let lively = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self {
-            began: Instant::now(),
-            ladder: Ladder::new(io::stdout(), Style { lively }),
-            server,
-            completing: None,
-            death: None,
-            last_arrow: Instant::now(),
-        }
-    }
-
-    fn heading(&mut self, stage: &Stage) -> io::Result<()> {
-        let size = ByteSize::b(stage.content.size);
-        println!("Alice sends {size} to Bob, who is offline.\n");
-        self.ladder.heading()
-    }
-
-    fn note(&mut self, text: &str) -> io::Result<()> {
-        self.ladder.note(self.began.elapsed(), text)
-    }
-
-    /// Draws what a tap saw. The server dies here, before anybody can say another word.
-    fn saw(&mut self, lane: Lane, event: &TapEvent) {
-        let Some((way, what)) = sight::what(event) else {
-            return;
-        };
-        let acknowledged = lane == Lane::Alice && self.is_acknowledgement(way, &what);
-        if acknowledged && self.death.is_none() {
-            self.kill();
-        }
-        let (at, now) = (self.began.elapsed(), Instant::now());
-        self.last_arrow = now;
-        // a ladder that cannot be written is no reason to stop the play
-        let _ = self.ladder.arrow(&Arrow {
-            at,
-            lane,
-            way,
-            what,
-        });
-    }
-
-    /// Whether the server says with this that it took the whole message over: the 200 to the SEND
-    /// that completes it, or the 202 to a MESSAGE.
-    fn is_acknowledgement(&mut self, way: Way, what: &What) -> bool {
-        match (way, what) {
-            (
-                Way::ToServer,
-                What::Send {
-                    transaction,
-                    octets,
-                    last: true,
-                    ..
-                },
-            ) if *octets > 0 => {
-                self.completing = Some(transaction.clone());
-                false
-            }
-            (Way::FromServer, What::Answer { transaction, label }) => {
-                label.starts_with("200") && self.completing.as_ref() == Some(transaction)
-            }
-            (Way::FromServer, What::Sip(label)) => {
-                label.starts_with('2') && label.contains("(MESSAGE")
-            }
-            _ => false,
-        }
-    }
-
-    fn kill(&mut self) {
-        let acknowledged = Instant::now();
-        let mut server = self.server.lock();
-        let peak = server.figures().map_or(0, |figures| figures.peak_resident);
-        server.kill9();
-        self.death = Some(Death {
-            acknowledged,
-            took: acknowledged.elapsed(),
-            peak,
-        });
-    }
 }
 
 fn tell_life(stage: &Stage, message_id: &str) -> Outcomes<()> {
@@ -275,11 +167,13 @@ fn tell_life(stage: &Stage, message_id: &str) -> Outcomes<()> {
     Ok(())
 }
 
-fn resident(server: &Mutex<ServerProcess>) -> u64 {
-    server
-        .lock()
-        .figures()
-        .map_or(0, |figures| figures.resident)
+/// The server's memory as it is now, and the most it was in this life.
+fn memory(stage: &Stage) -> Memory {
+    let figures = stage.server.lock().figures().unwrap_or_default();
+    Memory {
+        idle: figures.resident,
+        peak: figures.peak_resident,
+    }
 }
 
 /// Size and SHA-256 of what Bob really has.
