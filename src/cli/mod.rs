@@ -20,6 +20,7 @@ mod subscriber;
 mod table;
 mod trace;
 
+use crate::client::ClientError;
 use clap::{Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -98,14 +99,26 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(arguments) => config::run(place, &arguments),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("restante: {failure}");
-        let mut cause = failure.source();
-        while let Some(deeper) = cause {
-            eprintln!("  because: {deeper}");
-            cause = deeper.source();
-        }
+        complain(failure.as_ref());
         ExitCode::FAILURE
     })
+}
+
+/// Tells the user what failed, why, and what may help.
+fn complain(failure: &(dyn Error + 'static)) {
+    eprintln!("restante: {failure}");
+    let mut cause = failure.source();
+    while let Some(deeper) = cause {
+        eprintln!("  because: {deeper}");
+        cause = deeper.source();
+    }
+    let silence = matches!(
+        failure.downcast_ref(),
+        Some(ClientError::TimedOut(_) | ClientError::Connection(_))
+    );
+    if silence {
+        eprintln!("  is a server running? `restante serve` starts one; --server says where it is");
+    }
 }
 
 impl Place {

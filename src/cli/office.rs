@@ -137,8 +137,15 @@ impl Office {
 
 impl OpenStore {
     fn open(config: &Config) -> Outcome<Self> {
+        let folder = config.server.store_folder();
+        if !folder.exists() {
+            eprintln!(
+                "no server answers; a new store is made in {}",
+                folder.display()
+            );
+        }
         let system = System::new();
-        let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
+        let (handle, threads) = store::open(&folder, &config.store)?;
         let services = system.block_on(app::services(config, handle))?;
         Ok(Self {
             system,

@@ -77,12 +77,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// What the client room is asked to send.
-fn outgoing(arguments: &Arguments, file: Option<&Path>) -> Result<Outgoing, std::io::Error> {
+fn outgoing(arguments: &Arguments, file: Option<&Path>) -> Result<Outgoing, String> {
     let to = arguments.to.clone();
     let mut outgoing = match (&arguments.what.text, file) {
         (Some(text), _) => Outgoing::text(to, text),
         (None, Some(path)) => {
-            let bar = progress_bar(std::fs::metadata(path)?.len());
+            let file = std::fs::metadata(path);
+            let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+            let bar = progress_bar(file.len());
             let mut outgoing = Outgoing::file(to, path);
             media::type_of(path).clone_into(&mut outgoing.content_type);
             outgoing.progress = Some(Rc::new(move |arrived, total| {

@@ -48,7 +48,9 @@ impl Stage {
     pub(super) fn set(file: Option<&Path>, size: u64) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let content = match file {
-            Some(path) => Content::of(path)?,
+            Some(path) => {
+                Content::of(path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
             None => Content::made_up(&folder.path().join("content"), size)?,
         };
         let server = plan(&folder.path().join("data"), content.size)?.start()?;
