@@ -7,6 +7,7 @@ use crate::{
     users::Names,
 };
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use restante::clock;
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
@@ -114,6 +115,14 @@ impl Crew {
         if let Some(device) = device {
             device.log_out().await;
         }
+    }
+
+    /// Logs everybody out who is still there.
+    pub async fn leave(&self) {
+        let users: Vec<usize> = self.devices.borrow().keys().copied().collect();
+        stream::iter(users)
+            .for_each_concurrent(self.window(), |user| self.log_out(user))
+            .await;
     }
 
     /// Sends `message` once.

@@ -15,8 +15,8 @@ use restante::{
 };
 use std::time::{Duration, Instant};
 
-/// How long a login lasts: longer than any run.
-const LOGIN: Duration = Duration::from_secs(6 * 3600);
+/// How long a login lasts, if it is not renewed: what a killed run leaves behind is soon gone.
+const LOGIN: Duration = Duration::from_secs(600);
 
 /// Received messages a device may have at hand before the book has taken them.
 const INBOX: usize = 256;

@@ -140,6 +140,8 @@ async fn play(
         let quiet = scenario.options().output.quiet;
         phases.push(timed(*scene, &orders.plan, &book, quiet, watch, &together).await);
     }
+    // everybody has logged out
+    together.wait().await;
     Ok(phases)
 }
 
@@ -156,6 +158,8 @@ async fn take_part(orders: Orders, thread: usize, scenes: &[Scene], together: Ar
         scene.play(&crew).await;
         together.wait().await;
     }
+    crew.leave().await;
+    together.wait().await;
 }
 
 /// Watches one scene from its begin to its end.

@@ -9,6 +9,10 @@ pub struct Config {
     /// How long a device may ring before the caller's message is deferred.
     #[serde(with = "humantime_serde")]
     pub ring_timeout: Duration,
+    /// How long a device may take to answer a MESSAGE before it counts as away. Less than the 32 s
+    /// after which its sender has given up.
+    #[serde(with = "humantime_serde")]
+    pub message_timeout: Duration,
     /// How long a device may take to connect its MSRP channel once the INVITE is answered.
     #[serde(with = "humantime_serde")]
     pub bind_timeout: Duration,
@@ -44,6 +48,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ring_timeout: Duration::from_secs(20),
+            message_timeout: Duration::from_secs(10),
             bind_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(300),
             max_sessions: 20_000,

@@ -24,6 +24,7 @@ impl Drains {
         Some(Drain {
             drains: self.clone(),
             recipient: recipient.clone(),
+            is_over: false,
         })
     }
 }
@@ -32,15 +33,27 @@ impl Drains {
 pub struct Drain {
     drains: Drains,
     recipient: Address,
+    is_over: bool,
 }
 
 impl Drain {
+    /// Whether somebody asked for it while it ran.
+    pub fn was_asked(&self) -> bool {
+        let running = self.drains.0.lock();
+        running.get(&self.recipient).is_some_and(|asked| asked.0)
+    }
+
     /// Ends the drain, unless somebody asked for it while it ran: then it comes back, to look once
     /// more.
-    pub fn finish(self) -> Option<Drain> {
+    pub fn finish(mut self) -> Option<Drain> {
         let mut running = self.drains.0.lock();
         let asked = running.get_mut(&self.recipient)?;
         let again = std::mem::take(&mut asked.0);
+        if !again {
+            // under the same lock: whoever asks from now on begins a drain of its own
+            running.remove(&self.recipient);
+            self.is_over = true;
+        }
         drop(running);
         again.then_some(self)
     }
@@ -48,7 +61,9 @@ impl Drain {
 
 impl Drop for Drain {
     fn drop(&mut self) {
-        self.drains.0.lock().remove(&self.recipient);
+        if !self.is_over {
+            self.drains.0.lock().remove(&self.recipient);
+        }
     }
 }
 
@@ -74,7 +89,9 @@ mod tests {
         let drains = Drains::default();
         let drain = drains.enter(&bob()).unwrap();
         assert!(drains.enter(&bob()).is_none());
+        assert!(drain.was_asked());
         let drain = drain.finish().expect("somebody asked");
+        assert!(!drain.was_asked());
         assert!(drain.finish().is_none());
         assert!(drains.enter(&bob()).is_some());
     }

@@ -26,6 +26,7 @@ pub fn of_unanswered(notes: &Notes, unanswered: &[u64], server: &Server) -> Stri
     let ledger = notes.ledger();
     let log = server.log();
     let mut text = format!("{} messages were never acknowledged\n", unanswered.len());
+    let _ = writeln!(text, "refusals: {:#?}", notes.refusals());
     for number in unanswered.iter().take(TOLD) {
         let id = ledger.plan().message_id(*number);
         if let Some(entry) = ledger.entry(*number) {

@@ -5,6 +5,7 @@ use crate::{
     plan::{Plan, Planned},
 };
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +18,7 @@ use std::{
 pub struct Notes {
     begun: Instant,
     ledger: Arc<Mutex<Ledger>>,
+    refusals: Arc<Mutex<BTreeMap<String, u64>>>,
     enough: Arc<AtomicBool>,
 }
 
@@ -25,6 +27,7 @@ impl Notes {
         Self {
             begun: Instant::now(),
             ledger: Arc::new(Mutex::new(Ledger::new(plan))),
+            refusals: Arc::default(),
             enough: Arc::default(),
         }
     }
@@ -44,6 +47,14 @@ impl Notes {
 
     pub fn refused(&self, message: &Planned, why: &str) {
         self.ledger().refused(message.number, why);
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        *refusals.entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// What senders were told instead of an acknowledgement, and how often.
+    pub fn refusals(&self) -> BTreeMap<String, u64> {
+        let refusals = self.refusals.lock();
+        refusals.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn delivered(&self, delivery: &Delivery<'_>) -> Seen {

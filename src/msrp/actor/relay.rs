@@ -29,6 +29,11 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum RelayEvent {
+    /// One side has its connection now.
+    Bound {
+        /// Which one.
+        side: Side,
+    },
     /// Went through since the last time, in both directions together.
     Moved {
         /// SENDs that ended.
@@ -69,14 +74,21 @@ struct End {
 
 #[derive(Message)]
 #[rtype(result = "()")]
+struct Joined {
+    side: Side,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
 struct Over {
     side: Side,
     reason: CloseReason,
 }
 
 impl Relay {
-    /// Joins two open sessions. They need not be bound yet: what one side sends early waits in
-    /// its connection until the other is there.
+    /// Joins two open sessions. They need not be bound yet: the little that one side sends early
+    /// waits here until the other is there, the rest in its connection. Where both may come over
+    /// one connection, let nobody send before the other side is bound.
     pub fn join(a: SessionHandle, b: SessionHandle, owner: Recipient<RelayEvent>) -> Addr<Self> {
         let join = Rc::new(RefCell::new(Join {
             lanes: [
@@ -126,6 +138,14 @@ impl Actor for Relay {
     }
 }
 
+impl Handler<Joined> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, Joined { side }: Joined, _: &mut Self::Context) {
+        self.owner.do_send(RelayEvent::Bound { side });
+    }
+}
+
 impl Handler<Over> for Relay {
     type Result = ();
 
@@ -169,7 +189,13 @@ impl Join {
             SessionEvent::Response { transaction, code } => {
                 inward.take_response(transaction, code);
             }
-            SessionEvent::Bound | SessionEvent::Writable => inward.open_way(),
+            SessionEvent::Bound => {
+                inward.open_way();
+                if let Some(relay) = &self.ended {
+                    relay.do_send(Joined { side });
+                }
+            }
+            SessionEvent::Writable => inward.open_way(),
             SessionEvent::Full => inward.block_way(),
             SessionEvent::Closed(reason) => {
                 inward.lose_way();

@@ -21,7 +21,7 @@ use crate::{
     },
     sip_core::Binding,
 };
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Why a handover broke off.
@@ -53,25 +53,36 @@ pub(super) fn start(services: &Rc<Services>, recipient: &Address) {
 }
 
 async fn run(services: Rc<Services>, recipient: Address, mut drain: Drain) {
-    tokio::time::sleep(services.config.push_delay).await;
     let mut attempts = 0;
     loop {
-        match hand_over(&services, &recipient).await {
-            Ok(()) => match drain.finish() {
-                Some(again) => drain = again,
-                None => return,
-            },
-            Err(Failed::Away) => return,
+        tokio::time::sleep(services.config.push_delay).await;
+        let is_over = match hand_over(&services, &recipient).await {
+            Ok(()) | Err(Failed::Away) => true,
             Err(failed) => {
                 attempts += 1;
                 services.metrics.drains_broken.increment(1);
                 tracing::debug!(%recipient, %failed, attempts, "handover broke off");
-                if attempts >= services.config.push_attempts {
-                    return;
-                }
-                tokio::time::sleep(services.config.push_retry * attempts).await;
+                attempts >= services.config.push_attempts
             }
+        };
+        // a login while it ran may have brought a device that takes what others did not
+        if is_over || drain.was_asked() {
+            match drain.finish() {
+                Some(again) => (drain, attempts) = (again, 0),
+                None => return,
+            }
+        } else {
+            pause(&services, &drain, attempts).await;
         }
+    }
+}
+
+/// Waits before the next try; not longer than until the next login.
+async fn pause(services: &Services, drain: &Drain, attempts: u32) {
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    let until = clock::now() + services.config.push_retry * attempts;
+    while clock::now() < until && !drain.was_asked() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -174,11 +185,7 @@ async fn message(
         }
     }
     let request = request.body(&facts.content_type, content).build();
-    let answer = services
-        .endpoint
-        .exchange(request, pager::target(binding))
-        .await?;
-    Ok(answer.code().unwrap_or(500))
+    pager::exchange(services, request, binding).await
 }
 
 /// Many or large: one channel for all of them, opened by this server.

@@ -146,15 +146,16 @@ fn end_to_end(request: &Message) -> Extra {
 }
 
 /// Joins the caller's channel with the device's, and both their dialogs, until one of them ends.
+///
+/// The caller is answered when the device has connected: whoever answers and never does so has
+/// nothing of the message, and both may send over one connection, where the caller's octets must
+/// not stand before the request that binds the device.
 async fn join(mut call: Call, mut leg: Leg) {
     let services = call.services.clone();
     let channel = Channel::new(&services);
     let nobody = Box::new(super::channel::Nobody);
-    let session = match channel.answer(&call.offer, nobody).await {
-        Ok(Agreed { session, body, .. }) => {
-            call.accept(body, false);
-            session
-        }
+    let (session, body) = match channel.answer(&call.offer, nobody).await {
+        Ok(Agreed { session, body, .. }) => (session, body),
         Err(unfit) => {
             leg.dialog
                 .bye(Some("SIP;cause=488;text=\"offer not acceptable\""));
@@ -162,9 +163,20 @@ async fn join(mut call: Call, mut leg: Leg) {
             return call.refuse_unfit(&unfit);
         }
     };
-    services.metrics.live_channel.increment(1);
     let (owner, mut moved) = feed();
     let _relay = Relay::join(session.clone(), leg.session.clone(), owner);
+    let connected = connected(&mut call, &mut leg, &mut moved).await;
+    if connected != Connected::Yes {
+        leg.dialog.bye(Some("SIP;cause=408;text=\"no channel\""));
+        session.close();
+        leg.session.close();
+        return match connected {
+            Connected::No => deposit::deposit(call, "device did not connect").await,
+            _ => {}
+        };
+    }
+    call.accept(body, false);
+    services.metrics.live_channel.increment(1);
     let idle = services.config.idle_timeout;
     loop {
         tokio::select! {
@@ -177,7 +189,7 @@ async fn join(mut call: Call, mut leg: Leg) {
                 Some(news) => answer_inside(&leg.dialog, news, &leg.channel, &leg.session),
             },
             event = moved.recv() => match event {
-                Some(RelayEvent::Moved { .. }) => {}
+                Some(RelayEvent::Moved { .. } | RelayEvent::Bound { .. }) => {}
                 _ => break bye_both(&call, &leg, "channel closed"),
             },
             () = tokio::time::sleep(idle) => break bye_both(&call, &leg, "idle"),
@@ -187,6 +199,42 @@ async fn join(mut call: Call, mut leg: Leg) {
     tokio::time::sleep(Duration::from_millis(50)).await;
     session.close();
     leg.session.close();
+}
+
+/// Whether the device's channel came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connected {
+    Yes,
+    No,
+    /// The caller gave up.
+    Abandoned,
+}
+
+/// Waits until the device has connected.
+async fn connected(
+    call: &mut Call,
+    leg: &mut Leg,
+    moved: &mut UnboundedReceiver<RelayEvent>,
+) -> Connected {
+    let limit = tokio::time::sleep(call.services.config.bind_timeout);
+    tokio::pin!(limit);
+    while !leg.session.is_bound() {
+        tokio::select! {
+            caller = call.next() => if caller.is_none() {
+                return Connected::Abandoned;
+            },
+            device = leg.news.recv() => match device.map(|event| event.news) {
+                None | Some(DialogNews::Ended(_)) => return Connected::No,
+                Some(_) => {}
+            },
+            event = moved.recv() => match event {
+                None | Some(RelayEvent::Ended { .. }) => return Connected::No,
+                Some(_) => {}
+            },
+            () = &mut limit => return Connected::No,
+        }
+    }
+    Connected::Yes
 }
 
 fn bye_both(call: &Call, leg: &Leg, reason: &str) {

@@ -16,7 +16,7 @@ use crate::{
     },
     sip_core::{Binding, Reply},
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::rc::Rc;
 
 /// A MESSAGE from one user to another: live where the receiver is there, kept where not.
@@ -44,7 +44,7 @@ pub(super) async fn message(
     }
 }
 
-/// Sends the MESSAGE to every device of the receiver; one 2xx is enough.
+/// Sends the MESSAGE to every device of the receiver; the first 2xx is enough.
 async fn deliver(
     services: &Services,
     request: &Message,
@@ -54,17 +54,40 @@ async fn deliver(
     let bindings = services.location.bindings(recipient, clock::wall());
     let sent = bindings.iter().map(|binding| {
         let onward = onward(services, request, binding, sender, recipient);
-        services.endpoint.exchange(onward, target(binding))
+        exchange(services, onward, binding)
     });
-    best(join_all(sent).await)
+    let mut answers = sent.collect::<FuturesUnordered<_>>();
+    let mut seen = Vec::new();
+    while let Some(answer) = answers.next().await {
+        let is_taken = matches!(answer, Ok(200..300));
+        seen.push(answer);
+        if is_taken {
+            break;
+        }
+    }
+    best(seen)
+}
+
+/// Sends a MESSAGE to one device: the code it answers with.
+///
+/// Errors: also `TimedOut`, if it is silent for `participating.message_timeout`.
+pub(super) async fn exchange(
+    services: &Services,
+    request: Message,
+    binding: &Binding,
+) -> Result<u16, RequestFailed> {
+    let answer = services.endpoint.exchange(request, target(binding));
+    let answer = tokio::time::timeout(services.config.message_timeout, answer).await;
+    let answer = answer.unwrap_or(Err(RequestFailed::TimedOut))?;
+    Ok(answer.code().unwrap_or(500))
 }
 
 /// The best of what the devices answered: a 2xx, else the first that says the receiver is there
 /// and will not have it, else that it is away.
-fn best(answers: Vec<Result<Message, RequestFailed>>) -> Result<(), Next> {
+fn best(answers: Vec<Result<u16, RequestFailed>>) -> Result<(), Next> {
     let mut verdict = after_attempt(Attempt::NoBinding);
     for answer in answers {
-        let attempt = match answer.map(|response| response.code().unwrap_or_default()) {
+        let attempt = match answer {
             Ok(200..300) => return Ok(()),
             Ok(code) => Attempt::Refused(code),
             Err(_) => Attempt::NoAnswer,

@@ -12,6 +12,10 @@ use std::collections::{HashMap, VecDeque};
 
 /// Chunks that want to hear of errors only are remembered this long.
 const QUIET: usize = 256;
+/// Octets that may wait for a far side which is not bound yet before the near side is read no
+/// more. Not at once: both sides may share the near side's connection, and then the very request
+/// that binds the far side stands behind what waits.
+const EARLY: usize = 64 * 1024;
 /// No such session: what a sender is told whose receiver is gone.
 const NO_SESSION: u16 = 481;
 
@@ -23,8 +27,9 @@ pub(super) struct Lane {
     blocked: bool,
     /// The far side is over.
     lost: bool,
-    /// What came before the far side was bound; at most what one read brought.
+    /// What came before the far side was bound; at most `EARLY` and what one read brought.
     early: VecDeque<Early>,
+    early_octets: usize,
     current: Option<Passing>,
     /// Sent on, not answered yet.
     under_way: HashMap<OutgoingId, ChunkToken>,
@@ -54,6 +59,7 @@ impl Lane {
             blocked: false,
             lost: to.is_closed(),
             early: VecDeque::new(),
+            early_octets: 0,
             current: None,
             under_way: HashMap::new(),
             quiet: VecDeque::new(),
@@ -76,6 +82,7 @@ impl Lane {
 
     pub(super) fn take_body(&mut self, chunk: ChunkToken, octets: Bytes) {
         if self.must_wait() {
+            self.early_octets += octets.len();
             return self.early.push_back(Early::Body(chunk, octets));
         }
         let Some(passing) = self.passing(chunk) else {
@@ -166,6 +173,9 @@ impl Lane {
 
     pub(super) fn open_way(&mut self) {
         self.blocked = false;
+        if !self.must_wait() {
+            self.early_octets = 0;
+        }
         while !self.must_wait()
             && let Some(early) = self.early.pop_front()
         {
@@ -186,11 +196,13 @@ impl Lane {
 
     /// Reads the near side only while the far side can take what it brings.
     pub(super) fn check_way(&mut self) {
-        if !self.lost && !self.blocked && self.to.pressure() == Pressure::High {
+        let is_bound = self.to.is_bound();
+        if !self.lost && !self.blocked && is_bound && self.to.pressure() == Pressure::High {
             self.blocked = true;
             self.to.await_writable();
         }
-        match !self.lost && (self.blocked || !self.to.is_bound()) {
+        let is_early = !is_bound && self.early_octets > EARLY;
+        match !self.lost && (self.blocked || is_early) {
             true => self.from.pause(),
             false => self.from.resume(),
         }
