@@ -298,6 +298,30 @@ async fn early_sender_waits_for_the_far_side() {
     assert_eq!(alice_ear.response().await, (id, 200));
 }
 
+/// A sender and its receiver may be neighbours behind one connection: the request that binds the
+/// one must not stand behind a reader stopped for the other.
+#[actix::test]
+async fn sides_that_share_a_connection_bind_one_after_the_other() {
+    let config = Config::default();
+    let (theirs, middle) = (board(&config), board(&config));
+    let (inbound, _) = open_passive(&middle, Rules::default());
+    let (outward, _) = open_passive(&middle, Rules::default());
+    let mut news = join(&inbound, &outward);
+    let (bob, mut bob_ear) = open_active(&theirs, &middle, &outward);
+    outward.set_remote(&bob.local_uri().clone().into());
+    let bound = timeout(SOON, news.recv()).await.unwrap();
+    assert!(matches!(bound, Some(RelayEvent::Bound { side: Side::B })));
+
+    let (alice, mut alice_ear) = open_active(&theirs, &middle, &inbound);
+    inbound.set_remote(&alice.local_uri().clone().into());
+    timeout(SOON, alice_ear.bound()).await.unwrap();
+    let id = alice
+        .send(text("m1"), &["hello".into()], Continuation::Complete)
+        .unwrap();
+    assert_eq!(receive(&mut bob_ear).await.1, b"hello");
+    assert_eq!(alice_ear.response().await, (id, 200));
+}
+
 #[actix::test]
 async fn receiver_that_reads_nothing_stops_the_sender() {
     let config = Config::default();
