@@ -68,7 +68,7 @@ impl Device {
     ///
     /// Dropping the future gives the message up: an open channel is aborted and ended.
     /// Errors: `TooLargeForPager`, `Read`, or the last attempt's if all failed. A refusal for good
-    /// is an [`Outcome`].
+    /// is an [`Outcome`](crate::client::Outcome).
     pub async fn send(&self, outgoing: Outgoing) -> Result<Receipt, ClientError> {
         send::send(&self.0, &outgoing).await
     }

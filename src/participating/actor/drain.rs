@@ -87,7 +87,7 @@ async fn pause(services: &Services, drain: &Drain, attempts: u32) {
 }
 
 async fn hand_over(services: &Rc<Services>, recipient: &Address) -> Result<(), Failed> {
-    let bindings = services.location.bindings(recipient, clock::wall());
+    let bindings = services.devices(recipient);
     let waiting = services.deferred.waiting(recipient).await?;
     if waiting.count == 0 {
         return Ok(());

@@ -51,7 +51,7 @@ async fn deliver(
     sender: &Address,
     recipient: &Address,
 ) -> Result<(), Next> {
-    let bindings = services.location.bindings(recipient, clock::wall());
+    let bindings = services.devices(recipient);
     let sent = bindings.iter().map(|binding| {
         let onward = onward(services, request, binding, sender, recipient);
         exchange(services, onward, binding)
@@ -200,7 +200,7 @@ pub(super) async fn options(
     sender: Address,
     recipient: Address,
 ) {
-    let bindings = services.location.bindings(&recipient, clock::wall());
+    let bindings = services.devices(&recipient);
     let Some(binding) = bindings.first() else {
         return services.reply(&incoming, &Reply::new(480));
     };

@@ -134,7 +134,7 @@ async fn serve_user(
 }
 
 async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, recipient: Address) {
-    let bindings = services.location.bindings(&recipient, clock::wall());
+    let bindings = services.devices(&recipient);
     let Some(call) = Call::begin(&services, incoming, sender, recipient) else {
         return;
     };

@@ -1,4 +1,5 @@
 use crate::{
+    clock,
     deferred::Deferred,
     identity::Address,
     msrp::actor::Switchboard,
@@ -8,9 +9,10 @@ use crate::{
         actor::{EndpointHandle, Incoming},
         codec::Message,
     },
-    sip_core::{self, Location, Realm, Registrar, Reply, Subscribers},
+    sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
 };
 use std::{
+    cmp::Reverse,
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
 };
@@ -67,6 +69,14 @@ impl Services {
             endpoint,
             switchboard,
         })
+    }
+
+    /// The devices of `user`, the most wanted first; among equals the one heard of last, which is
+    /// the likeliest to be there.
+    pub(super) fn devices(&self, user: &Address) -> Vec<Binding> {
+        let mut devices = self.location.bindings(user, clock::wall());
+        devices.sort_by_key(|device| Reverse((device.q(), device.expires_at)));
+        devices
     }
 
     /// Answers `incoming`.
