@@ -27,6 +27,11 @@ impl Drains {
             is_over: false,
         })
     }
+
+    /// Whether the mailbox of `recipient` is being handed over.
+    pub fn is_running(&self, recipient: &Address) -> bool {
+        self.0.lock().contains_key(recipient)
+    }
 }
 
 /// The right to hand over one mailbox; given back on drop.
@@ -79,8 +84,9 @@ mod tests {
     fn mailbox_is_drained_once_at_a_time() {
         let drains = Drains::default();
         let drain = drains.enter(&bob()).unwrap();
-        assert!(drains.enter(&bob()).is_none());
+        assert!(drains.enter(&bob()).is_none() && drains.is_running(&bob()));
         drop(drain);
+        assert!(!drains.is_running(&bob()));
         assert!(drains.enter(&bob()).is_some());
     }
 

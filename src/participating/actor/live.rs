@@ -170,10 +170,10 @@ async fn join(mut call: Call, mut leg: Leg) {
         leg.dialog.bye(Some("SIP;cause=408;text=\"no channel\""));
         session.close();
         leg.session.close();
-        return match connected {
-            Connected::No => deposit::deposit(call, "device did not connect").await,
-            _ => {}
-        };
+        if connected == Connected::No {
+            deposit::deposit(call, "device did not connect").await;
+        }
+        return;
     }
     call.accept(body, false);
     services.metrics.live_channel.increment(1);

@@ -134,14 +134,31 @@ async fn serve_user(
 }
 
 async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, recipient: Address) {
-    let bindings = services.devices(&recipient);
+    let mut reason = "not registered";
+    let mut bindings = services.devices(&recipient);
+    if !bindings.is_empty() && is_behind(&services, &sender, &recipient).await {
+        (reason, bindings) = ("older messages are being handed over", Vec::new());
+    }
     let Some(call) = Call::begin(&services, incoming, sender, recipient) else {
         return;
     };
     match bindings.is_empty() {
-        true => deposit::deposit(call, "not registered").await,
+        true => deposit::deposit(call, reason).await,
         false => live::call(call, bindings).await,
     }
+}
+
+/// Whether messages of `sender` are just being handed to `recipient`: what comes now stays behind
+/// them, so that their order is kept (spec: offline messages, rule 7).
+async fn is_behind(services: &Services, sender: &Address, recipient: &Address) -> bool {
+    if !services.drains.is_running(recipient) {
+        return false;
+    }
+    let page = services
+        .deferred
+        .list(recipient, 0, services.config.list_page);
+    let page = page.await.unwrap_or_default();
+    page.iter().any(|waiting| waiting.facts.sender == *sender)
 }
 
 /// REGISTER; whoever is there now gets what waits (flow R2).
