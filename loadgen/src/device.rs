@@ -82,9 +82,12 @@ pub struct Failure {
 
 impl From<client::ClientError> for Failure {
     fn from(error: client::ClientError) -> Self {
+        let text = error.to_string();
+        // figures in parentheses would make every refusal a kind of its own
+        let reason = text.split(" (").next().unwrap_or(&text).to_owned();
         Self {
             is_final: !error.is_transient(),
-            reason: error.to_string(),
+            reason,
         }
     }
 }
