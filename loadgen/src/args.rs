@@ -121,9 +121,8 @@ pub struct Load {
     #[arg(long, value_enum, default_value_t = Mode::Channel)]
     pub mode: Mode,
     /// Clients at work at the same time; each waits for its answer before it goes on
-    /// [default: all]
-    #[arg(long, value_name = "N")]
-    pub concurrency: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
     /// Threads that play the clients
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,

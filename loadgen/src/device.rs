@@ -164,10 +164,15 @@ impl Device {
             Outcome::Delivered => Ok(Acknowledged::Delivered),
             Outcome::Refused { code, reason } => Err(Failure {
                 reason: format!("{code} {reason}"),
-                is_final: true,
+                is_final: !is_transient(code),
             }),
         }
     }
+}
+
+/// Whether a server that has too much to do just now says it so, in SIP or in MSRP.
+fn is_transient(code: u16) -> bool {
+    matches!(code, 408 | 413 | 480 | 491 | 500 | 502..=504)
 }
 
 async fn listen(mut incoming: Incoming, user: usize, names: Names, login: Instant, book: Book) {

@@ -6,7 +6,10 @@ use crate::{
     plan::{Plan, Planned},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// What a sender was told about its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +144,9 @@ pub struct Ledger {
     plan: Plan,
     entries: HashMap<u64, Entry>,
     breaks: Vec<Duration>,
+    /// Receivers who wanted to log in and could not.
+    #[serde(default)]
+    absent: HashSet<usize>,
     /// Acknowledged messages that have not arrived, by receiver.
     outstanding: HashMap<usize, usize>,
     arrivals: u64,
@@ -155,6 +161,7 @@ impl Ledger {
             plan,
             entries: HashMap::new(),
             breaks: Vec::new(),
+            absent: HashSet::new(),
             outstanding: HashMap::new(),
             arrivals: 0,
             foreign: 0,
@@ -216,6 +223,16 @@ impl Ledger {
     /// again.
     pub fn broke(&mut self, at: Duration) {
         self.breaks.push(at);
+    }
+
+    /// Notes that `receiver` could not log in: what is kept for it waits, and is not lost.
+    pub fn absent(&mut self, receiver: usize) {
+        self.absent.insert(receiver);
+    }
+
+    /// Notes that `receiver` is logged in.
+    pub fn present(&mut self, receiver: usize) {
+        self.absent.remove(&receiver);
     }
 
     /// Notes what a receiver got.
@@ -296,11 +313,15 @@ impl Ledger {
         if entry.corrupted.is_some() {
             return Some(Fault::Corrupted);
         }
-        if entry.is_outstanding() {
+        if self.is_lost(entry) {
             return Some(Fault::Lost);
         }
         let (_, duplicates) = self.repetitions(entry);
         (duplicates > 0).then_some(Fault::Duplicated)
+    }
+
+    fn is_lost(&self, entry: &Entry) -> bool {
+        entry.is_outstanding() && !self.absent.contains(&entry.message.receiver)
     }
 
     fn judged(&self, retrieved: bool) -> Verdict {
@@ -314,7 +335,7 @@ impl Ledger {
             self.add(entry, &mut sums);
         }
         if !retrieved {
-            sums.waiting = std::mem::take(&mut sums.lost);
+            sums.waiting += std::mem::take(&mut sums.lost);
         }
         sums
     }
@@ -334,7 +355,9 @@ impl Ledger {
         let (repeated, duplicated) = self.repetitions(entry);
         sums.repeated += repeated;
         sums.duplicated += duplicated;
-        sums.lost += u64::from(entry.is_outstanding());
+        let is_lost = self.is_lost(entry);
+        sums.lost += u64::from(is_lost);
+        sums.waiting += u64::from(!is_lost && entry.is_outstanding());
         sums.corrupted += u64::from(entry.corrupted.is_some());
     }
 
@@ -487,6 +510,18 @@ mod tests {
         let verdict = ledger.verdict_before_retrieval();
         assert!(verdict.is_clean());
         assert_eq!(verdict.waiting, 1);
+    }
+
+    #[test]
+    fn message_of_a_receiver_who_cannot_log_in_waits() {
+        let mut ledger = ledger();
+        acknowledge(&mut ledger, 3);
+        ledger.absent(2);
+        let verdict = ledger.verdict();
+        assert_eq!((verdict.waiting, verdict.lost), (1, 0));
+        assert!(ledger.faults(1).is_empty());
+        ledger.present(2);
+        assert_eq!(ledger.verdict().lost, 1);
     }
 
     #[test]

@@ -46,5 +46,9 @@ fn exit_code(report: &report::Report) -> ExitCode {
         eprintln!("loadgen: not one message was acknowledged");
         return ExitCode::from(NOT_RUN);
     }
+    if report.is_retrieved && report.ledger.waiting > 0 {
+        eprintln!("loadgen: not every receiver could log in");
+        return ExitCode::from(NOT_RUN);
+    }
     ExitCode::SUCCESS
 }

@@ -21,6 +21,8 @@ pub struct Report {
     pub size: String,
     /// How they travelled.
     pub mode: &'static str,
+    /// Whether receivers had the chance to get everything.
+    pub is_retrieved: bool,
     /// What was done, in order.
     pub phases: Vec<Phase>,
     /// The server's process, where it was watched.
@@ -262,6 +264,7 @@ mod tests {
             messages: 10_000,
             size: "2048B".to_owned(),
             mode: "channel",
+            is_retrieved: true,
             phases: vec![Phase {
                 name: "accept",
                 count: 10_000,

@@ -102,16 +102,13 @@ fn orders(options: &Options, plan: &Plan, names: Names, book: Book) -> Orders {
         ..
     } = options.load;
     let threads = usize::from(threads);
-    let everyone = plan.users().div_ceil(threads);
     Orders {
         plan: plan.clone(),
         names,
         book,
         host: device::Settings::new(&options.server, mode),
         threads,
-        window: concurrency
-            .map_or(everyone, |all| all.div_ceil(threads))
-            .max(1),
+        window: (concurrency as usize).div_ceil(threads),
         retries,
         patience: Duration::from_secs(patience),
     }
@@ -240,6 +237,7 @@ fn report(
         messages: plan.messages,
         size: plan.sizes.to_string(),
         mode: scenario.options().load.mode.name(),
+        is_retrieved: retrieved,
         phases,
         server: watch.usage(),
         ledger,
