@@ -28,6 +28,10 @@ use harness::{Server, eventually};
 use notes::Notes;
 use octets::Numbers;
 use plan::{Plan, Sizes};
+use restante::{
+    client::{self, Device, DeviceConfig, Host, Outcome, Outgoing, Peer},
+    identity::Address,
+};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -89,6 +93,37 @@ fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
     );
     assert!(verdict.retries > 0, "no kill hit anybody: {verdict:#?}");
     nothing_is_left(&server);
+}
+
+/// A login outlives the server: its user has no reason to log in again.
+#[actix::test]
+async fn user_who_stays_logged_in_is_served_after_a_restart() {
+    let mut server = Server::with("participating.push_delay", "1s")
+        .start()
+        .subscriber("alice", clients::PASSWORD)
+        .subscriber("bob", clients::PASSWORD);
+    let host = Host::start(client::Config::default(), None).await.unwrap();
+    let device = |user| {
+        let config = DeviceConfig {
+            address: Address::parse(&harness::address(user)).unwrap(),
+            user: None,
+            password: Some(clients::PASSWORD.to_owned()),
+            server: Peer::udp(server.sip()),
+        };
+        Device::new(&host, config)
+    };
+    let (alice, bob) = (device("alice"), device("bob"));
+    let note = Outgoing::text(bob.address().clone(), "see you at eight");
+    let receipt = alice.send(note).await.unwrap();
+    assert_eq!(receipt.outcome, Outcome::Stored);
+
+    let mut incoming = bob.incoming().unwrap();
+    bob.register(Duration::from_secs(3600)).await.unwrap();
+    server.kill9();
+    server.restart();
+    let received = tokio::time::timeout(Duration::from_secs(20), incoming.next()).await;
+    let received = received.expect("handed over in time").unwrap();
+    assert_eq!(received.message_id, receipt.message_id);
 }
 
 /// Lives of random length, each ended by SIGKILL, each followed by another.

@@ -18,7 +18,10 @@ use crate::{
     sip_core::{Kind, Reply, Verdict},
 };
 use actix::prelude::*;
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
+
+/// Pause between two handovers begun after a start, so that they leave room for new work.
+const RESUME_EVERY: Duration = Duration::from_millis(5);
 
 /// Requests and news that may wait for one shard's server.
 const MAILBOX: usize = 4096;
@@ -44,6 +47,9 @@ impl Actor for Server {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        if self.services.endpoint.shard() == 0 {
+            actix_rt::spawn(resume(self.services.clone()));
+        }
     }
 }
 
@@ -70,6 +76,18 @@ impl Handler<MailboxChanged> for Server {
             if location.is_registered(&news.recipient, clock::wall()) {
                 drain::start(&self.services, &news.recipient);
             }
+        }
+    }
+}
+
+/// Hands over what waits for users whose logins outlived the last run of the server: they have no
+/// reason to log in again.
+async fn resume(services: Rc<Services>) {
+    for address in services.location.addresses() {
+        let waiting = services.deferred.waiting(&address).await;
+        if waiting.is_ok_and(|waiting| waiting.count > 0) {
+            drain::start(&services, &address);
+            tokio::time::sleep(RESUME_EVERY).await;
         }
     }
 }

@@ -80,6 +80,11 @@ impl Location {
         known.is_some_and(|known| known.iter().any(|binding| binding.expires_at > now))
     }
 
+    /// Who has a binding.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.0.state.read().bindings.keys().cloned().collect()
+    }
+
     /// Subscribers with a binding.
     pub fn len(&self) -> usize {
         self.0.state.read().bindings.len()
