@@ -275,13 +275,20 @@ async fn group_is_committed_and_synced_once_for_many() {
     let trick = Trick::new();
     let handle = start(trick.clone(), &Config::default());
     let held = hold(&handle, &trick).await;
+    let begun = Arc::new(AtomicUsize::new(0));
     let writers: Vec<_> = (0..100)
         .map(|_| {
-            let handle = handle.clone();
-            tokio::spawn(async move { set(&handle, "k", "v").await })
+            let (handle, begun) = (handle.clone(), begun.clone());
+            tokio::spawn(async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                set(&handle, "k", "v").await
+            })
         })
         .collect();
-    tokio::task::yield_now().await;
+    // a task that has begun has queued its write: nothing on the way there makes it wait
+    while begun.load(Ordering::SeqCst) < 100 {
+        tokio::task::yield_now().await;
+    }
     trick.slow.store(false, Ordering::SeqCst);
     held.await.unwrap();
     for writer in writers {
