@@ -25,6 +25,10 @@ use std::{
     sync::Arc,
 };
 
+/// Requests that the devices of one host may begin at the same moment: ten thousand of them log
+/// in together, and all wait for the one connection to their server to be made.
+const AT_ONCE: usize = 32 * 1024;
+
 /// The sockets of many devices: one SIP endpoint and one MSRP switchboard on the calling arbiter.
 ///
 /// Clones name the same host.
@@ -139,6 +143,8 @@ async fn endpoint(
 ) -> io::Result<EndpointHandle> {
     let config = sip::Config {
         listen,
+        mailbox: AT_ONCE,
+        max_pending: AT_ONCE,
         ..sip::Config::default()
     };
     let door = Door(devices.clone()).start().recipient();
