@@ -207,14 +207,7 @@ async fn by_channel(
     let Agreed {
         session, remote, ..
     } = agreed.inspect_err(|_| dialog.bye(None))?;
-    let relayed = remote.path.split_whitespace().count() > 1;
-    let mut handover = Handover::new(
-        services.clone(),
-        session.clone(),
-        arrivals,
-        remote.accept_types,
-        relayed,
-    );
+    let mut handover = Handover::new(services.clone(), session.clone(), arrivals, remote);
     let outcome = tokio::select! {
         done = send_all(recipient, &mut handover) => done,
         () = hung_up(&mut news, &dialog) => Err(Failed::HungUp),
@@ -295,16 +288,5 @@ fn push(
     {
         extra = extra.header(Name::ReferredBy.as_str(), format!("<{first}>"));
     }
-    InviteOptions {
-        to: format!("<{recipient}>"),
-        routes: binding.path.clone(),
-        extra,
-        target: pager::target(binding),
-        ring_timeout: Some(services.config.ring_timeout),
-        ..InviteOptions::new(
-            binding.contact.to_string(),
-            format!("<{function}>"),
-            contact,
-        )
-    }
+    pager::call_to(services, binding, recipient, &function, contact, extra)
 }

@@ -10,6 +10,7 @@ use crate::{
         actor::{CloseReason, SendError, SessionEvent, SessionHandle},
     },
     participating::wrapping::{Wrapping, wrap},
+    sdp::MessageMedia,
 };
 use bytes::Bytes;
 use std::{
@@ -65,19 +66,19 @@ pub(super) enum Broken {
 }
 
 impl Handover {
+    /// Sends to the `reader` that was agreed on, over `session`.
     pub fn new(
         services: Rc<Services>,
         session: SessionHandle,
         arrivals: Arrivals,
-        accept_types: Vec<String>,
-        relayed: bool,
+        reader: MessageMedia,
     ) -> Self {
         Self {
             services,
             session,
             arrivals,
-            accept_types,
-            relayed,
+            relayed: reader.path.split_whitespace().count() > 1,
+            accept_types: reader.accept_types,
             underway: VecDeque::new(),
             chunks: HashMap::new(),
             tally: Tally::default(),

@@ -120,18 +120,8 @@ fn invitation_of(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOption
             extra.body(content_type, body)
         }
     };
-    InviteOptions {
-        to: format!("<{}>", call.recipient),
-        routes: binding.path.clone(),
-        extra,
-        target: pager::target(binding),
-        ring_timeout: Some(services.config.ring_timeout),
-        ..InviteOptions::new(
-            binding.contact.to_string(),
-            format!("<{}>", call.sender),
-            contact,
-        )
-    }
+    let (sender, recipient) = (call.sender.as_str(), &call.recipient);
+    pager::call_to(services, binding, recipient, sender, contact, extra)
 }
 
 /// The headers of `request` that go along from end to end.

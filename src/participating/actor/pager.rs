@@ -11,7 +11,7 @@ use crate::{
     policy::{Attempt, Next, after_attempt},
     profile::mime,
     sip::{
-        actor::{Incoming, RequestFailed, Target},
+        actor::{Extra, Incoming, InviteOptions, RequestFailed, Target},
         codec::{Builder, Message, Method, Name},
     },
     sip_core::{Binding, Reply},
@@ -135,6 +135,26 @@ pub(super) fn addressed(
         builder = builder.header(Name::Route, proxy);
     }
     builder
+}
+
+/// The INVITE of ours to one device: its Contact and Path, the way it is reached, how long it may
+/// ring.
+pub(super) fn call_to(
+    services: &Services,
+    binding: &Binding,
+    recipient: &Address,
+    from: &str,
+    contact: String,
+    extra: Extra,
+) -> InviteOptions {
+    InviteOptions {
+        to: format!("<{recipient}>"),
+        routes: binding.path.clone(),
+        extra,
+        target: target(binding),
+        ring_timeout: Some(services.config.ring_timeout),
+        ..InviteOptions::new(binding.contact.to_string(), format!("<{from}>"), contact)
+    }
 }
 
 /// The way to one device: the stream it opened, or what its contact says.

@@ -35,14 +35,7 @@ pub(super) async fn retrieve(mut call: Call) {
         body,
     } = agreed;
     call.accept(body, true);
-    let relayed = remote.path.split_whitespace().count() > 1;
-    let mut handover = Handover::new(
-        services.clone(),
-        session.clone(),
-        arrivals,
-        remote.accept_types,
-        relayed,
-    );
+    let mut handover = Handover::new(services.clone(), session.clone(), arrivals, remote);
     tokio::select! {
         sent = send(&call.sender, wanted, &mut handover) => {
             let reason = match sent {
