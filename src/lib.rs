@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod content;
 pub mod deferred;
+pub mod digest;
 pub mod http;
 pub mod identity;
 pub mod msrp;

@@ -13,13 +13,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("profile", &["syntax"]),
     ("identity", &["syntax"]),
     ("sdp", &["syntax"]),
+    ("digest", &[]),
     ("content", &["syntax", "identity", "profile"]),
     ("net", &["clock"]),
     ("store", &["clock"]),
-    ("sip", &["syntax", "identity", "profile", "clock"]),
-    ("msrp", &["syntax", "clock"]),
+    ("sip", &["syntax", "identity", "profile", "digest", "clock"]),
+    ("msrp", &["syntax", "digest", "clock"]),
     ("policy", &["identity", "content", "profile"]),
-    ("sip_core", &["sip", "identity", "policy", "store", "clock"]),
+    (
+        "sip_core",
+        &["sip", "digest", "identity", "policy", "store", "clock"],
+    ),
     (
         "deferred",
         &["identity", "content", "policy", "store", "clock"],
@@ -34,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "sip", "msrp", "sdp", "content", "profile", "identity", "net", "clock",
+            "sip", "msrp", "sdp", "digest", "content", "profile", "identity", "net", "clock",
         ],
     ),
     (

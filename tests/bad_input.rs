@@ -6,9 +6,10 @@ mod harness;
 use bytes::Bytes;
 use harness::Server;
 use restante::{
+    digest::Account,
     sdp,
     sip::{
-        auth::{Account, Responder},
+        Responder,
         codec::{Builder, Limits, Message, Method, Name},
     },
 };

@@ -7,12 +7,12 @@ use restante::{
         deferred_list::{DeferredList, Entry},
         message_summary::{MessageSummary, TEXT_MESSAGE},
     },
+    digest::{Algorithm, Challenge, Credentials, ha1},
     identity::Address,
     net::Shards,
     sip::{
         self,
         actor::{EndpointHandle, Incoming, Target},
-        auth::{Algorithm, Challenge, Credentials, ha1},
         codec::{Builder, Message, Method, Name},
         dialog::Dialog,
         transaction::Peer,

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use restante::{
     clock,
+    digest::{Account, strongest},
     identity::Address,
     policy::Standing,
     sip::{
-        auth::{Account, strongest},
         codec::{Limits, Message, Name},
         transaction::{ConnectionId, Peer},
     },

@@ -1,14 +1,15 @@
-//! SIP: codec, transactions, dialogs, digest, and the actors that run them (RFC 3261).
+//! SIP: codec, transactions, dialogs, answers to challenges, and the actors that run them (RFC 3261).
 //!
 //! `codec` and the state machines are pure: octets and `now` come in, messages and effects go
 //! out. `actor` is where they meet sockets and timers.
 
 pub mod actor;
-pub mod auth;
 pub mod codec;
 mod config;
 pub mod dialog;
 pub mod metrics;
+mod responder;
 pub mod transaction;
 
 pub use config::Config;
+pub use responder::{Responder, SharedResponder};

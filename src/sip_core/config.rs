@@ -1,4 +1,4 @@
-use crate::sip::auth::Algorithm;
+use crate::digest::Algorithm;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

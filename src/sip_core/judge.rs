@@ -1,11 +1,9 @@
 //! Whether a request proves who sends it (RFC 3261 §22, RFC 8760).
 use super::{Reply, Subscriber};
 use crate::{
+    digest::{Algorithm, Challenge, Credentials},
     identity::Address,
-    sip::{
-        auth::{Algorithm, Challenge, Credentials},
-        codec::{Message, Method, Name},
-    },
+    sip::codec::{Message, Method, Name},
 };
 
 /// In which role the realm asks.

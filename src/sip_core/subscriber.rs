@@ -1,8 +1,8 @@
 use crate::{
     clock::Timestamp,
+    digest::{Algorithm, ha1},
     identity::Address,
     policy::Standing,
-    sip::auth::{Algorithm, ha1},
     store::{Record, StoreError},
 };
 use serde::{Deserialize, Serialize};

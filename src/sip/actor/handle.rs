@@ -8,8 +8,7 @@ use super::{
 use crate::{
     net::{self, Shards},
     sip::{
-        Config,
-        auth::Responder,
+        Config, Responder,
         codec::{Builder, Message},
         metrics::{Metrics, Open},
         transaction::{Peer, RequestId, ServerKey, Transport},

@@ -1,10 +1,8 @@
 use super::Subscribers;
 use crate::{
     clock::{self, Timestamp},
-    sip::{
-        auth::{Algorithm, Credentials, NonceSealer, NonceState, ReplayWindow, Use},
-        codec::{Message, Method, Name},
-    },
+    digest::{Algorithm, Credentials, NonceSealer, NonceState, ReplayWindow, Use},
+    sip::codec::{Message, Method, Name},
     sip_core::{Config, Kind, Reply, Verdict, judge, metrics::Metrics},
     store::{Handle, Readable, StoreError, Table, Txn},
 };

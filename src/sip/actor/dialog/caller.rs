@@ -1,11 +1,14 @@
 //! The end that calls.
 use super::{Dialog, DialogEvent, DialogHandle, DialogNews, Extra, Stage, with_tag};
-use crate::sip::{
-    actor::{Busy, ClientEvent, ClientEventKind, EndpointHandle, Target},
-    auth::{Account, Responder, SharedResponder},
-    codec::{Builder, Message, Method, Name},
-    dialog::{self, Call, Verdict},
-    transaction::RequestId,
+use crate::{
+    digest::Account,
+    sip::{
+        Responder, SharedResponder,
+        actor::{Busy, ClientEvent, ClientEventKind, EndpointHandle, Target},
+        codec::{Builder, Message, Method, Name},
+        dialog::{self, Call, Verdict},
+        transaction::RequestId,
+    },
 };
 use actix::prelude::*;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use super::{
     orders::DialogMail,
 };
 use crate::sip::{
-    auth::SharedResponder,
+    SharedResponder,
     codec::{Host, Message, NameAddr, Uri},
     dialog::{self, Turns},
     transaction::{Peer, RequestId, ServerKey},

@@ -1,7 +1,7 @@
 use super::{raw::Raw, *};
-use crate::sip::{
-    auth::{Account, Algorithm, Challenge},
-    transaction::Transport,
+use crate::{
+    digest::{Account, Algorithm, Challenge},
+    sip::transaction::Transport,
 };
 
 #[actix::test]

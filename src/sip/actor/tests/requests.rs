@@ -1,7 +1,7 @@
 use super::{raw::Raw, *};
-use crate::sip::{
-    auth::{Account, Algorithm, Challenge, Credentials, Responder, ha1},
-    transaction::Transport,
+use crate::{
+    digest::{Account, Algorithm, Challenge, Credentials, ha1},
+    sip::{Responder, transaction::Transport},
 };
 use tokio::net::TcpListener;
 

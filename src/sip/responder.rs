@@ -1,5 +1,5 @@
-use super::{Account, Challenge, strongest};
-use crate::sip::codec::{Builder, Message, Method, Name};
+use super::codec::{Builder, Message, Method, Name};
+use crate::digest::{Account, Challenge, strongest};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -96,8 +96,8 @@ impl Responder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Credentials, ha1};
     use super::*;
+    use crate::digest::{Algorithm, Credentials, ha1};
 
     fn challenged(code: u16, header: Name, challenge: &Challenge) -> Message {
         let request = Builder::request(Method::Register, "sip:example.com").build();

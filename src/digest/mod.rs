@@ -1,9 +1,10 @@
-//! Digest authentication (RFC 7616 as SIP uses it: RFC 3261 §22, RFC 8760).
+//! Digest authentication (RFC 7616), as SIP (RFC 3261 §22, RFC 8760) and MSRP (RFC 4976 §9.1)
+//! share it.
 //!
 //! Pure: what the clock and the random source give comes in as arguments. A server issues a
 //! [`Challenge`] with a nonce of its [`NonceSealer`], reads [`Credentials`], asks the sealer and
 //! a [`ReplayWindow`] about the nonce, and calls [`Credentials::verify`] with the stored HA1. A
-//! client lets a [`Responder`] pick the [`strongest`] of several challenges and answer it.
+//! client picks the [`strongest`] of several challenges and lets its [`Account`] answer it.
 mod algorithm;
 mod challenge;
 mod credentials;
@@ -11,7 +12,6 @@ mod error;
 mod fields;
 mod nonce;
 mod replay;
-mod responder;
 
 pub use algorithm::{Algorithm, ha1};
 pub use challenge::{Account, Challenge, strongest};
@@ -19,4 +19,3 @@ pub use credentials::Credentials;
 pub use error::AuthError;
 pub use nonce::{NonceSealer, NonceState};
 pub use replay::{ReplayWindow, Use};
-pub use responder::{Responder, SharedResponder};
