@@ -2,7 +2,7 @@
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use restante::msrp::{
-    Continuation, Decoder, Frame, OutgoingHead,
+    Continuation, Decoder, Frame, Head, OutgoingHead,
     encoding::{put_end, put_send},
 };
 use std::hint::black_box;
@@ -29,17 +29,12 @@ fn forward(
 ) {
     while let Ok(Some(frame)) = decoder.decode(input) {
         match frame {
-            Frame::Head(head) => {
-                let forwarded = OutgoingHead::forwarding(&head);
-                put_send(
-                    out,
-                    ID,
-                    (TO, FROM),
-                    &forwarded,
-                    forwarded.byte_range,
-                    head.has_body(),
-                );
+            Frame::Whole(whole) => {
+                open(whole.head(), out);
+                out.extend_from_slice(whole.body());
+                put_end(out, ID, true, whole.flag());
             }
+            Frame::Head(head) => open(&head, out),
             Frame::Body(octets) if octets.len() < 4096 => out.extend_from_slice(&octets),
             Frame::Body(octets) => {
                 parts.push(out.split().freeze());
@@ -48,6 +43,12 @@ fn forward(
             Frame::End(flag) => put_end(out, ID, true, flag),
         }
     }
+}
+
+fn open(head: &Head, out: &mut BytesMut) {
+    let forwarded = OutgoingHead::forwarding(head);
+    let (range, has_body) = (forwarded.byte_range, head.has_body());
+    put_send(out, ID, (TO, FROM), &forwarded, range, has_body);
 }
 
 fn chunks(criterion: &mut Criterion) {

@@ -160,7 +160,7 @@ fn fields_of_the_examples_are_read() {
     let frames = decode_all(&[HI.as_bytes()]).unwrap();
     let head = head_of(&frames);
     assert_eq!(head.transaction_id(), b"d93kswow");
-    assert_eq!(head.method(), Some(&Method::Send));
+    assert_eq!(head.method(), Some(Method::Send));
     assert_eq!(head.message_id(), Some("12339sdqwer"));
     assert_eq!(head.content_type(), Some("text/plain"));
     assert_eq!(head.byte_range(), Ok(Some(ByteRange::whole(16))));
@@ -176,8 +176,8 @@ fn fields_of_the_examples_are_read() {
 
     let frames = decode_all(&[OK.as_bytes()]).unwrap();
     let head = head_of(&frames);
-    let comment = Bytes::from_static(b"OK");
-    assert_eq!(head.kind(), &Kind::Response { code: 200, comment });
+    let comment = b"OK";
+    assert_eq!(head.kind(), Kind::Response { code: 200, comment });
     assert_eq!(frames[1..], [Frame::End(Continuation::Complete)]);
 
     let frames = decode_all(&[REPORT.as_bytes()]).unwrap();
@@ -278,6 +278,93 @@ fn body_is_handed_on_before_its_end_came() {
         Ok(Some(Frame::Body(" and more".into())))
     );
     assert_eq!(&buf[..], b"\r\n--");
+}
+
+#[test]
+fn send_that_is_all_there_is_one_frame_and_one_slice() {
+    let text = [HI, CHUNK_1].concat();
+    let (mut decoder, mut buf) = (Decoder::new(8192), BytesMut::from(text.as_bytes()));
+    let start = buf.as_ptr();
+    let Ok(Some(Frame::Whole(whole))) = decoder.decode(&mut buf) else {
+        panic!("not whole");
+    };
+    let head = whole.head();
+    assert_eq!(head.octets().as_ptr(), start);
+    assert_eq!(whole.body(), b"Hi, I'm Alice!\r\n");
+    assert_eq!(whole.body_bytes(), whole.body());
+    assert_eq!(whole.flag(), Continuation::Complete);
+    let fields = "Message-ID: 12339sdqwer\r\nByte-Range: 1-16/16\r\nContent-Type: text/plain\r\n";
+    let paths = "To-Path: msrp://bob.example.com:8888/9di4eae923wzd;tcp\r\n\
+        From-Path: msrp://alicepc.example.com:7777/iau39soe2843z;tcp\r\n";
+    assert_eq!(head.path_lines(), paths.as_bytes());
+    assert_eq!(head.after_paths(), fields.as_bytes());
+    let payload = format!("{fields}\r\nHi, I'm Alice!\r\n");
+    assert_eq!(whole.payload(), payload.as_bytes());
+    let Ok(Some(Frame::Whole(chunk))) = decoder.decode(&mut buf) else {
+        panic!("not whole");
+    };
+    assert_eq!(chunk.flag(), Continuation::MoreChunks);
+    assert!(buf.is_empty());
+}
+
+#[test]
+fn send_is_whole_only_with_a_short_body() {
+    for (octets, whole) in [(0, true), (4095, true), (4096, false)] {
+        let text = format!(
+            "{}{}\r\n-------t111$\r\n",
+            opening("t111"),
+            "x".repeat(octets)
+        );
+        let mut frames = Vec::new();
+        let mut buf = BytesMut::from(text.as_bytes());
+        Decoder::new(8192)
+            .decode_all(&mut buf, &mut frames)
+            .unwrap();
+        assert_eq!(matches!(frames[..], [Frame::Whole(_)]), whole, "{octets}");
+        assert!(buf.is_empty());
+        let again = decode_all(&[text.as_bytes()]).unwrap();
+        assert_eq!(again.len(), if octets == 0 { 2 } else { 3 });
+        assert_eq!(wire(&frames), text.as_bytes());
+    }
+}
+
+#[test]
+fn only_a_send_is_whole() {
+    let text = HI.replace("SEND", "NICKNAME");
+    let mut frames = Vec::new();
+    let mut buf = BytesMut::from(text.as_bytes());
+    Decoder::new(8192)
+        .decode_all(&mut buf, &mut frames)
+        .unwrap();
+    assert!(matches!(
+        frames[..],
+        [Frame::Head(_), Frame::Body(_), Frame::End(_)]
+    ));
+}
+
+#[test]
+fn heads_of_many_fields_are_read_to_the_end() {
+    let fields: String = (0..40).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let text = opening("t111").replace("Message-ID", &format!("{fields}Message-ID"));
+    let text = format!("{text}x\r\n-------t111$\r\n");
+    for size in [1, 10, text.len()] {
+        let pieces: Vec<_> = text.as_bytes().chunks(size).collect();
+        let frames = decode_all(&pieces).unwrap();
+        let head = head_of(&frames);
+        assert_eq!(head.fields().count(), 44);
+        assert_eq!(head.value("X-39"), Some(&b"39"[..]));
+        assert_eq!(head.message_id(), Some("m"));
+        assert_eq!(head.lines_except(&["x-3"]).count(), 43);
+        assert_eq!(wire(&frames), text.as_bytes());
+    }
+}
+
+#[test]
+fn fields_that_are_no_paths_are_not_taken_for_them() {
+    let text = "MSRP t111 SEND\r\nTo-Path: msrp://b:1/b;tcp\r\nMessage-ID: m\r\n-------t111$\r\n";
+    let frames = decode_all(&[text.as_bytes()]).unwrap();
+    assert_eq!(head_of(&frames).path_lines(), b"");
+    assert_eq!(head_of(&frames).after_paths(), b"");
 }
 
 #[test]
@@ -400,28 +487,23 @@ fn unknown_methods_and_fields_keep_their_octets() {
         x-odd:  \tv\u{e4}lue \r\nExpires: 600\r\nX-ODD: again\r\n-------t111$\r\n";
     let frames = decode_all(&[text.as_bytes()]).unwrap();
     let head = head_of(&frames);
-    assert_eq!(head.method(), Some(&Method::Other("FETCH".into())));
+    assert_eq!(head.method(), Some(Method::Other(b"FETCH")));
     assert_eq!(head.text("X-Odd"), Some("v\u{e4}lue"));
     assert_eq!(head.fields().count(), 5);
     assert_eq!(wire(&frames), text.as_bytes());
     for (word, method) in [("AUTH", Method::Auth), ("NICKNAME", Method::Nickname)] {
         let text = text.replace("FETCH", word);
         let frames = decode_all(&[text.as_bytes()]).unwrap();
-        assert_eq!(head_of(&frames).method(), Some(&method));
+        assert_eq!(head_of(&frames).method(), Some(method));
     }
 }
 
 #[test]
 fn values_cannot_smuggle_lines() {
-    let head = HeadBuilder::request(
-        "t111",
-        &Method::Send,
-        "msrp://b:1/b;tcp",
-        "msrp://a:1/a;tcp",
-    )
-    .field("Message-ID", "m\r\nX-Evil: yes\r\n\r\n-------t111$")
-    .build(false)
-    .unwrap();
+    let head = HeadBuilder::request("t111", Method::Send, "msrp://b:1/b;tcp", "msrp://a:1/a;tcp")
+        .field("Message-ID", "m\r\nX-Evil: yes\r\n\r\n-------t111$")
+        .build(false)
+        .unwrap();
     assert_eq!(head.fields().count(), 3);
     assert_eq!(head.value("X-Evil"), None);
 }
@@ -498,7 +580,7 @@ fn message() -> impl Strategy<Value = Vec<Frame>> {
         "body must not hold its own end-line",
         |(id, fields, body, flag)| {
             let builder =
-                HeadBuilder::request(&id, &Method::Send, "msrp://b:1/b;tcp", "msrp://a:1/a;tcp");
+                HeadBuilder::request(&id, Method::Send, "msrp://b:1/b;tcp", "msrp://a:1/a;tcp");
             let builder = fields
                 .iter()
                 .fold(builder, |builder, (name, value)| builder.field(name, value));
@@ -529,10 +611,8 @@ fn pieces(stream: &[u8], cuts: Vec<usize>) -> Vec<&[u8]> {
 }
 
 fn head_of(frames: &[Frame]) -> &Head {
-    match frames.first() {
-        Some(Frame::Head(head)) => head,
-        other => panic!("no head but {other:?}"),
-    }
+    let head = frames.first().and_then(Frame::head);
+    head.unwrap_or_else(|| panic!("no head but {:?}", frames.first()))
 }
 
 fn wire(frames: &[Frame]) -> Vec<u8> {
@@ -543,7 +623,8 @@ fn wire(frames: &[Frame]) -> Vec<u8> {
     wire.to_vec()
 }
 
-/// Decodes `pieces` as they would arrive, joining neighbouring `Body` frames.
+/// Decodes `pieces` as they would arrive, joining neighbouring `Body` frames and splitting whole
+/// requests.
 fn decode_all(pieces: &[&[u8]]) -> Result<Vec<Frame>, DecodeError> {
     let (mut decoder, mut buf, mut frames) =
         (Decoder::new(8192), BytesMut::new(), Vec::<Frame>::new());
@@ -554,6 +635,7 @@ fn decode_all(pieces: &[&[u8]]) -> Result<Vec<Frame>, DecodeError> {
                 (Some(Frame::Body(before)), Frame::Body(after)) => {
                     *before = Bytes::from([before.as_ref(), &after].concat());
                 }
+                (_, Frame::Whole(whole)) => frames.extend(whole.split()),
                 (_, frame) => frames.push(frame),
             }
         }

@@ -1,5 +1,5 @@
 //! Where a body ends: the search for its end-line.
-use super::{Continuation, DecodeError, Head, Method};
+use super::{Continuation, DecodeError, Head};
 use memchr::memmem::Finder;
 use smallvec::SmallVec;
 
@@ -18,9 +18,12 @@ pub(super) struct Body {
     /// Octets still allowed; `None` for a SEND.
     allowance: Option<usize>,
     at_start: bool,
+    /// What a search of the octets at hand has found already.
+    found: Option<Found>,
 }
 
 /// Where an end-line stands in the octets at hand.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Found {
     /// Body octets before it, and the length of the end-line with its line breaks.
     EndLine(usize, usize, Continuation),
@@ -29,12 +32,13 @@ pub(super) enum Found {
 }
 
 impl Body {
-    pub(super) fn of(head: &Head) -> Self {
-        let is_send = head.method() == Some(&Method::Send);
+    /// Opens the body of `head`. `found` is what its octets were searched for already.
+    pub(super) fn of(head: &Head, found: Option<Found>) -> Self {
         Self {
             transaction_id: SmallVec::from_slice(head.transaction_id()),
-            allowance: (!is_send).then_some(MAX_OTHER_BODY),
+            allowance: (!head.is_send()).then_some(MAX_OTHER_BODY),
             at_start: true,
+            found,
         }
     }
 
@@ -50,58 +54,65 @@ impl Body {
     }
 
     /// Finds the end-line in the octets at hand.
-    pub(super) fn find_end(&self, buf: &[u8], mark: &Finder<'_>) -> Found {
-        // A body without octets may lack the CRLF before its end-line: some senders write one
-        // line break where the grammar asks for two.
-        if self.at_start && !buf.is_empty() {
-            match self.end_line(buf, HYPHENS.len()) {
-                Line::Whole(length, flag) => return Found::EndLine(0, length, flag),
-                Line::Partial => return Found::Body(0),
-                Line::Other => {}
-            }
+    pub(super) fn find_end(&mut self, buf: &[u8], mark: &Finder<'_>) -> Found {
+        match self.found.take() {
+            None | Some(Found::Body(0)) => find_end(buf, &self.transaction_id, self.at_start, mark),
+            Some(found) => found,
         }
-        let mut from = 0;
-        while let Some(found) = mark.find(&buf[from..]) {
-            let at = from + found;
-            match self.end_line(&buf[at..], MARK.len()) {
-                Line::Whole(length, flag) => return Found::EndLine(at, length, flag),
-                Line::Partial => return Found::Body(at),
-                Line::Other => from = at + 1,
-            }
-        }
-        Found::Body(buf.len() - opening(&buf[from..]))
     }
+}
 
-    /// Reads `text`, whose first `lead` octets are hyphens and what precedes them, as an end-line
-    /// of this transaction.
-    fn end_line(&self, text: &[u8], lead: usize) -> Line {
-        let opens = &MARK[MARK.len() - lead..];
-        let id = &self.transaction_id;
-        let length = lead + id.len() + 3;
-        let seen = text.len().min(lead);
-        if text[..seen] != opens[..seen] {
-            return Line::Other;
+/// Finds the end-line of transaction `id` in `buf`, which begins with the body where `at_start`.
+pub(super) fn find_end(buf: &[u8], id: &[u8], at_start: bool, mark: &Finder<'_>) -> Found {
+    // A body without octets may lack the CRLF before its end-line: some senders write one
+    // line break where the grammar asks for two.
+    if at_start && buf.first() == Some(&HYPHENS[0]) {
+        match end_line(buf, id, HYPHENS.len()) {
+            Line::Whole(length, flag) => return Found::EndLine(0, length, flag),
+            Line::Partial => return Found::Body(0),
+            Line::Other => {}
         }
-        let rest = &text[seen..];
-        let seen = rest.len().min(id.len());
-        if rest[..seen] != id[..seen] {
-            return Line::Other;
+    }
+    let mut from = 0;
+    while let Some(found) = mark.find(&buf[from..]) {
+        let at = from + found;
+        match end_line(&buf[at..], id, MARK.len()) {
+            Line::Whole(length, flag) => return Found::EndLine(at, length, flag),
+            Line::Partial => return Found::Body(at),
+            Line::Other => from = at + 1,
         }
-        let flag = match rest
-            .get(id.len())
-            .map(|octet| Continuation::from_octet(*octet))
-        {
-            None => return Line::Partial,
-            Some(None) => return Line::Other,
-            Some(Some(flag)) => flag,
-        };
-        let tail = &rest[id.len() + 1..];
-        let seen = tail.len().min(2);
-        match tail[..seen] == b"\r\n"[..seen] {
-            false => Line::Other,
-            true if seen < 2 => Line::Partial,
-            true => Line::Whole(length, flag),
-        }
+    }
+    Found::Body(buf.len() - opening(&buf[from..]))
+}
+
+/// Reads `text`, whose first `lead` octets are hyphens and what precedes them, as an end-line
+/// of transaction `id`.
+fn end_line(text: &[u8], id: &[u8], lead: usize) -> Line {
+    let opens = &MARK[MARK.len() - lead..];
+    let length = lead + id.len() + 3;
+    let seen = text.len().min(lead);
+    if text[..seen] != opens[..seen] {
+        return Line::Other;
+    }
+    let rest = &text[seen..];
+    let seen = rest.len().min(id.len());
+    if rest[..seen] != id[..seen] {
+        return Line::Other;
+    }
+    let flag = match rest
+        .get(id.len())
+        .map(|octet| Continuation::from_octet(*octet))
+    {
+        None => return Line::Partial,
+        Some(None) => return Line::Other,
+        Some(Some(flag)) => flag,
+    };
+    let tail = &rest[id.len() + 1..];
+    let seen = tail.len().min(2);
+    match tail[..seen] == b"\r\n"[..seen] {
+        false => Line::Other,
+        true if seen < 2 => Line::Partial,
+        true => Line::Whole(length, flag),
     }
 }
 

@@ -1,23 +1,43 @@
 //! Octets to frames. No I/O, no time, no allocation per body octet.
 use super::{
-    DecodeError, Head,
-    body::{Body, Found, HYPHENS, MARK},
+    DecodeError, Head, Whole,
+    body::{Body, Found, HYPHENS, MARK, find_end},
     head::MAX_HEAD,
+    lines::{Lines, Scan, Scanned},
+    whole::WHOLE_BELOW,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
-use smallvec::SmallVec;
 
 /// One step of an MSRP octet stream. A body may come as several `Body` pieces, so that its
 /// first octets can be forwarded before the last ones have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
+    /// A SEND with a short body, all of which stood in the buffer: what would otherwise be a
+    /// `Head`, at most one `Body`, and an `End`.
+    Whole(Whole),
     /// A request or response opens.
     Head(Head),
     /// Some of its body: a slice of the read buffer.
     Body(Bytes),
     /// It ends.
     End(Continuation),
+}
+
+impl Frame {
+    /// Returns the head of what opens here.
+    pub fn head(&self) -> Option<&Head> {
+        match self {
+            Self::Whole(whole) => Some(whole.head()),
+            Self::Head(head) => Some(head),
+            Self::Body(_) | Self::End(_) => None,
+        }
+    }
+
+    /// Tells whether a request or response is complete with this.
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Whole(_) | Self::End(_))
+    }
 }
 
 /// The last octet of an end-line (RFC 4975 §9).
@@ -57,22 +77,15 @@ impl Continuation {
 pub struct Decoder {
     max_head: usize,
     mark: Finder<'static>,
+    scan: Scan,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Head(Lines),
+    Head,
     Body(Body),
     End(Continuation),
-}
-
-/// The lines of a head seen so far.
-#[derive(Debug, Default)]
-struct Lines {
-    ends: SmallVec<[u16; 12]>,
-    /// Octets already searched for a line break.
-    searched: usize,
 }
 
 impl Decoder {
@@ -81,7 +94,8 @@ impl Decoder {
         Self {
             max_head: max_head.min(MAX_HEAD),
             mark: Finder::new(MARK),
-            state: State::Head(Lines::default()),
+            scan: Scan::default(),
+            state: State::Head,
         }
     }
 
@@ -90,10 +104,10 @@ impl Decoder {
     /// After an error the stream is lost: there is no way to find the next start line.
     pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
         match self.state {
-            State::Head(_) => self.decode_head(buf),
+            State::Head => self.decode_head(buf),
             State::Body(_) => self.decode_body(buf),
             State::End(flag) => {
-                self.state = State::Head(Lines::default());
+                self.state = State::Head;
                 Ok(Some(Frame::End(flag)))
             }
         }
@@ -112,22 +126,45 @@ impl Decoder {
     }
 
     fn decode_head(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
-        let State::Head(lines) = &mut self.state else {
-            return Ok(None);
-        };
-        let Some((start, end)) = lines.last_line(buf, self.max_head)? else {
-            return Ok(None);
-        };
-        let ends = std::mem::take(&mut lines.ends);
-        let mut block = buf.split_to(end).freeze();
-        let last = block.split_off(start);
-        let has_body = last.len() == 2;
-        let head = Head::index(block, &ends, has_body)?;
-        self.state = match has_body {
-            true => State::Body(Body::of(&head)),
-            false => State::End(end_flag(&last, head.transaction_id())?),
-        };
-        Ok(Some(Frame::Head(head)))
+        loop {
+            let scanned = self.scan.run(buf, self.max_head)?;
+            if !matches!(scanned, Scanned::Partial) {
+                self.scan = Scan::default();
+            }
+            return match scanned {
+                Scanned::Partial => Ok(None),
+                Scanned::Blank => {
+                    buf.advance(2);
+                    continue;
+                }
+                Scanned::Body(lines) => Ok(Some(self.open_body(lines, buf))),
+                Scanned::End(lines, line) => {
+                    let flag = end_flag(&buf[line.clone()], &buf[lines.id()])?;
+                    let raw = buf.split_to(line.start).freeze();
+                    buf.advance(line.len());
+                    self.state = State::End(flag);
+                    Ok(Some(Frame::Head(Head::new(raw, lines, false))))
+                }
+            };
+        }
+    }
+
+    fn open_body(&mut self, lines: Lines, buf: &mut BytesMut) -> Frame {
+        let start = lines.length() + 2;
+        let found = lines
+            .is_send()
+            .then(|| find_end(&buf[start..], &buf[lines.id()], true, &self.mark));
+        if let Some(Found::EndLine(octets, length, flag)) = found
+            && octets < WHOLE_BELOW
+        {
+            let raw = buf.split_to(start + octets + length).freeze();
+            return Frame::Whole(Whole::new(Head::new(raw, lines, true), octets, flag));
+        }
+        let raw = buf.split_to(lines.length()).freeze();
+        buf.advance(2);
+        let head = Head::new(raw, lines, true);
+        self.state = State::Body(Body::of(&head, found));
+        Frame::Head(head)
     }
 
     fn decode_body(&mut self, buf: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
@@ -137,7 +174,7 @@ impl Decoder {
         match body.find_end(buf, &self.mark) {
             Found::EndLine(0, length, flag) => {
                 buf.advance(length);
-                self.state = State::Head(Lines::default());
+                self.state = State::Head;
                 Ok(Some(Frame::End(flag)))
             }
             Found::EndLine(octets, length, flag) => {
@@ -152,67 +189,6 @@ impl Decoder {
                 body.take(octets)?;
                 Ok(Some(Frame::Body(buf.split_to(octets).freeze())))
             }
-        }
-    }
-}
-
-impl Lines {
-    /// Finds the line that ends the head: a blank one or an end-line. Returns where it starts
-    /// and ends.
-    fn last_line(
-        &mut self,
-        buf: &mut BytesMut,
-        limit: usize,
-    ) -> Result<Option<(usize, usize)>, DecodeError> {
-        loop {
-            let Some(found) = memchr::memchr(b'\n', &buf[self.searched..]) else {
-                self.searched = buf.len();
-                return match buf.len() > limit {
-                    true => Err(DecodeError::HeadTooLong { limit }),
-                    false => self.refuse_early(buf).map(|()| None),
-                };
-            };
-            let end = self.searched + found + 1;
-            if end > limit {
-                return Err(DecodeError::HeadTooLong { limit });
-            }
-            let start = self.ends.last().map_or(0, |end| usize::from(*end));
-            self.searched = end;
-            if end < start + 2 || buf[end - 2] != b'\r' {
-                return Err(self.broken_line());
-            }
-            let line = &buf[start..end - 2];
-            if self.ends.is_empty() && line.is_empty() {
-                // Some peers keep a connection alive with blank lines between requests.
-                buf.advance(end);
-                self.searched = 0;
-                continue;
-            }
-            if start == 0 && !line.starts_with(b"MSRP ") {
-                return Err(DecodeError::BadStartLine);
-            }
-            if start > 0 && (line.is_empty() || line.starts_with(HYPHENS)) {
-                return Ok(Some((start, end)));
-            }
-            self.ends
-                .push(u16::try_from(end).expect("the limit is at most MAX_HEAD"));
-        }
-    }
-
-    /// A stream that is not MSRP at all need not fill the limit before it is refused.
-    fn refuse_early(&self, buf: &[u8]) -> Result<(), DecodeError> {
-        let mark = b"MSRP ";
-        let seen = buf.len().min(mark.len());
-        match self.ends.is_empty() && buf[..seen] != mark[..seen] && buf != b"\r" {
-            true => Err(DecodeError::BadStartLine),
-            false => Ok(()),
-        }
-    }
-
-    fn broken_line(&self) -> DecodeError {
-        match self.ends.is_empty() {
-            true => DecodeError::BadStartLine,
-            false => DecodeError::BadHeader,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Frames to octets. Everything is appended to a buffer the caller keeps.
 use super::{ByteRange, Continuation, Frame, Head, Method, OutgoingHead, report};
 use bytes::{BufMut, BytesMut};
-use std::fmt::Write;
 
 /// Appends `frame` to `out`. `head` is the one that opened the request or response.
 pub fn encode(head: &Head, frame: &Frame, out: &mut BytesMut) {
     match frame {
+        Frame::Whole(whole) => {
+            out.extend_from_slice(whole.opening());
+            put_end(out, whole.head().transaction_id(), true, whole.flag());
+        }
         Frame::Head(head) => {
             out.extend_from_slice(head.octets());
             if head.has_body() {
@@ -18,7 +21,7 @@ pub fn encode(head: &Head, frame: &Frame, out: &mut BytesMut) {
 }
 
 /// Appends the start line and the paths of a request.
-pub fn put_request(out: &mut BytesMut, id: &[u8], method: &Method, to: &[u8], from: &[u8]) {
+pub fn put_request(out: &mut BytesMut, id: &[u8], method: Method<'_>, to: &[u8], from: &[u8]) {
     out.extend_from_slice(b"MSRP ");
     out.extend_from_slice(id);
     out.extend_from_slice(b" ");
@@ -30,8 +33,8 @@ pub fn put_request(out: &mut BytesMut, id: &[u8], method: &Method, to: &[u8], fr
 pub fn put_response_head(out: &mut BytesMut, id: &[u8], code: u16, to: &[u8], from: &[u8]) {
     out.extend_from_slice(b"MSRP ");
     out.extend_from_slice(id);
-    // Writing to a BytesMut grows it; it cannot fail.
-    let _ = write!(out, " {code:03}");
+    let digit = |of: u16| b'0' + (code / of % 10) as u8;
+    out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1)]);
     let comment = report::comment(code);
     if !comment.is_empty() {
         out.extend_from_slice(b" ");
@@ -57,7 +60,7 @@ pub fn put_send(
     range: Option<ByteRange>,
     has_body: bool,
 ) {
-    put_request(out, id, &Method::Send, paths.0, paths.1);
+    put_request(out, id, Method::Send, paths.0, paths.1);
     put_field(out, "Message-ID", &head.message_id);
     if let Some(range) = range {
         put_range(out, range);

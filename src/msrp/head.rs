@@ -1,86 +1,61 @@
 //! The start line and header fields of one request or response, kept octet for octet.
 use super::{
     BadRequest, ByteRange, DecodeError, FailureReport, HeaderError, Kind, Method, Path, Status,
-    encoding, start_line,
+    lines::Lines,
 };
-use bytes::{Bytes, BytesMut};
-use smallvec::SmallVec;
-use std::{fmt, ops::Range};
+use bytes::Bytes;
+use std::fmt;
 
 /// Everything before the body. Fields keep their order and their octets; names are compared
 /// without regard to case.
 #[derive(Clone)]
 pub struct Head {
+    /// Begins with the head; what was read together with it may follow.
     raw: Bytes,
-    transaction_id: Span,
-    kind: Kind,
-    fields: SmallVec<[Field; 8]>,
+    lines: Lines,
     has_body: bool,
 }
 
 /// No head is longer than this, whatever the operator allows.
 pub const MAX_HEAD: usize = 65_535;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
-    start: u16,
-    end: u16,
-}
-
-impl Span {
-    fn of(start: usize, end: usize) -> Self {
-        let octets = |at| u16::try_from(at).expect("a head is shorter than MAX_HEAD");
-        Self {
-            start: octets(start),
-            end: octets(end),
-        }
-    }
-
-    fn range(self) -> Range<usize> {
-        self.start.into()..self.end.into()
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    name: Span,
-    value: Span,
-}
-
 impl Head {
-    /// Reads a head from `raw`, whose lines (start line first) end, CRLF included, at `ends`.
-    pub(super) fn index(raw: Bytes, ends: &[u16], has_body: bool) -> Result<Self, DecodeError> {
-        let start_end = ends.first().ok_or(DecodeError::BadStartLine)?;
-        let (id, kind) = start_line::read(&raw, usize::from(*start_end) - 2)?;
-        let mut fields = SmallVec::with_capacity(ends.len() - 1);
-        for line in ends.windows(2) {
-            fields.push(field(&raw, line[0].into(), usize::from(line[1]) - 2)?);
-        }
-        Ok(Self {
+    /// Makes a head of `raw`, in which `lines` were found.
+    pub(super) fn new(raw: Bytes, lines: Lines, has_body: bool) -> Self {
+        Self {
             raw,
-            transaction_id: Span::of(id.start, id.end),
-            kind,
-            fields,
+            lines,
             has_body,
-        })
+        }
+    }
+
+    /// Reads a head from `raw`, which is all of it.
+    pub(super) fn read(raw: Bytes, has_body: bool) -> Result<Self, DecodeError> {
+        let lines = Lines::read(&raw, MAX_HEAD)?;
+        Ok(Self::new(raw, lines, has_body))
     }
 
     /// Returns the transaction id.
     pub fn transaction_id(&self) -> &[u8] {
-        &self.raw[self.transaction_id.range()]
+        &self.raw[self.lines.id()]
     }
 
     /// Returns what the start line says.
-    pub fn kind(&self) -> &Kind {
-        &self.kind
+    pub fn kind(&self) -> Kind<'_> {
+        self.lines.kind(&self.raw)
     }
 
     /// Returns the method, if this is a request.
-    pub fn method(&self) -> Option<&Method> {
-        match &self.kind {
+    pub fn method(&self) -> Option<Method<'_>> {
+        match self.kind() {
             Kind::Request(method) => Some(method),
             Kind::Response { .. } => None,
         }
+    }
+
+    /// Tells whether this is a SEND.
+    pub fn is_send(&self) -> bool {
+        self.lines.is_send()
     }
 
     /// Tells whether a body follows, be it an empty one.
@@ -89,40 +64,59 @@ impl Head {
     }
 
     /// Returns the octets as they were read, without the blank line before a body.
-    pub fn octets(&self) -> &Bytes {
-        &self.raw
+    pub fn octets(&self) -> &[u8] {
+        &self.raw[..self.lines.length()]
+    }
+
+    /// Returns the lines of To-Path and From-Path as they were read, each with its CRLF; nothing
+    /// where they are not the first two fields.
+    pub fn path_lines(&self) -> &[u8] {
+        match self.to_path_text().is_some() && self.from_path_text().is_some() {
+            true => &self.raw[self.lines.start_end()..self.paths_end()],
+            false => &[],
+        }
+    }
+
+    /// Returns the lines of all fields behind the paths, each with its CRLF, without the blank
+    /// line before a body.
+    pub fn after_paths(&self) -> &[u8] {
+        &self.raw[self.paths_end()..self.lines.length()]
     }
 
     /// Returns all fields in order, as name and value.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let text = |span: Span| &self.raw[span.range()];
-        self.fields
-            .iter()
-            .map(move |field| (text(field.name), text(field.value)))
+        self.lines.fields(&self.raw).map(|line| {
+            let line = &self.raw[line];
+            let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+            let value = line.get(colon + 1..).unwrap_or_default();
+            (&line[..colon], value.trim_ascii())
+        })
     }
 
     /// Returns the lines of all fields but those named, without their CRLF.
     pub fn lines_except<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = Bytes> + 'a {
-        self.fields.iter().filter_map(move |field| {
-            let name = &self.raw[field.name.range()];
-            let hidden = names
-                .iter()
-                .any(|hidden| name.eq_ignore_ascii_case(hidden.as_bytes()));
-            (!hidden).then(|| {
-                self.raw
-                    .slice(field.name.range().start..field.value.range().end)
+        self.lines
+            .fields(&self.raw)
+            .filter(|line| {
+                let line = &self.raw[line.clone()];
+                !names.iter().any(|name| value_of(line, name).is_some())
             })
-        })
+            .map(|line| {
+                let kept = self.raw[line.clone()].trim_ascii_end().len();
+                self.raw.slice(line.start..line.start + kept)
+            })
     }
 
     /// Returns the value of the first field called `name`.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.span(name).map(|span| &self.raw[span.range()])
+        self.lines
+            .fields(&self.raw)
+            .find_map(|line| value_of(&self.raw[line], name))
     }
 
     /// Returns the value of the first field called `name` as a slice of the read buffer.
     pub fn value_bytes(&self, name: &str) -> Option<Bytes> {
-        self.span(name).map(|span| self.raw.slice(span.range()))
+        self.value(name).map(|value| self.raw.slice_ref(value))
     }
 
     /// Returns the value of the first field called `name`, if it is UTF-8.
@@ -193,7 +187,7 @@ impl Head {
 
     /// Returns the code of a response.
     pub fn code(&self) -> Option<u16> {
-        match self.kind {
+        match self.kind() {
             Kind::Response { code, .. } => Some(code),
             Kind::Request(_) => None,
         }
@@ -206,7 +200,7 @@ impl Head {
         if self.to_path_text().is_none() || self.from_path_text().is_none() {
             return Err(BadRequest::PathOrder);
         }
-        let Kind::Request(method) = &self.kind else {
+        let Kind::Request(method) = self.kind() else {
             return Ok(());
         };
         if matches!(method, Method::Send | Method::Report) {
@@ -215,7 +209,7 @@ impl Head {
             }
             self.byte_range().map_err(|_| BadRequest::ByteRange)?;
         }
-        if *method == Method::Send {
+        if method == Method::Send {
             self.check_preferences()?;
         }
         match self.has_body && self.value("Content-Type").is_none() {
@@ -237,25 +231,25 @@ impl Head {
         }
     }
 
-    fn span(&self, name: &str) -> Option<Span> {
-        let wanted = |field: &&Field| {
-            let span = field.name;
-            span.range().len() == name.len()
-                && self.raw[span.range()].eq_ignore_ascii_case(name.as_bytes())
-        };
-        self.fields.iter().find(wanted).map(|field| field.value)
+    /// Returns the octets the head was read from: they may go on behind it.
+    pub(super) fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// Returns where the fields behind the paths begin: the third line after the start line.
+    pub(super) fn paths_end(&self) -> usize {
+        self.lines.end_of(1).unwrap_or(self.lines.length())
     }
 
     fn field_at(&self, index: usize, name: &str) -> Option<&[u8]> {
-        let field = self.fields.get(index)?;
-        let is_it = self.raw[field.name.range()].eq_ignore_ascii_case(name.as_bytes());
-        is_it.then(|| &self.raw[field.value.range()])
+        let line = self.lines.field(index)?;
+        value_of(&self.raw[line], name)
     }
 }
 
 impl PartialEq for Head {
     fn eq(&self, other: &Self) -> bool {
-        self.raw == other.raw && self.has_body == other.has_body
+        self.octets() == other.octets() && self.has_body == other.has_body
     }
 }
 
@@ -264,61 +258,9 @@ impl Eq for Head {}
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
-            .field("text", &String::from_utf8_lossy(&self.raw))
+            .field("text", &String::from_utf8_lossy(self.octets()))
             .field("has_body", &self.has_body)
             .finish()
-    }
-}
-
-/// Builds a head field by field.
-#[derive(Clone, Debug)]
-pub struct HeadBuilder {
-    text: BytesMut,
-}
-
-impl HeadBuilder {
-    /// Opens a request. `to` and `from` are paths in their wire form.
-    pub fn request(id: &str, method: &Method, to: &str, from: &str) -> Self {
-        let mut text = BytesMut::with_capacity(256);
-        encoding::put_request(
-            &mut text,
-            id.as_bytes(),
-            method,
-            to.as_bytes(),
-            from.as_bytes(),
-        );
-        Self { text }
-    }
-
-    /// Opens a response with the usual comment for `code`.
-    pub fn response(id: &str, code: u16, to: &str, from: &str) -> Self {
-        let mut text = BytesMut::with_capacity(256);
-        encoding::put_response_head(
-            &mut text,
-            id.as_bytes(),
-            code,
-            to.as_bytes(),
-            from.as_bytes(),
-        );
-        Self { text }
-    }
-
-    /// Appends a field. Line breaks inside `value` become spaces.
-    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        encoding::put_field(&mut self.text, name, value.as_ref());
-        self
-    }
-
-    /// Closes the head. Errors: what a decoder would say of these octets.
-    pub fn build(self, has_body: bool) -> Result<Head, DecodeError> {
-        let raw = self.text.freeze();
-        if raw.len() > MAX_HEAD {
-            return Err(DecodeError::HeadTooLong { limit: MAX_HEAD });
-        }
-        let ends: SmallVec<[u16; 12]> = memchr::memchr_iter(b'\n', &raw)
-            .map(|at| Span::of(at, at + 1).end)
-            .collect();
-        Head::index(raw, &ends, has_body)
     }
 }
 
@@ -328,19 +270,10 @@ fn parse_path(text: Option<&[u8]>) -> Result<Path, BadRequest> {
     Path::parse(text).map_err(|_| BadRequest::Path)
 }
 
-fn field(raw: &[u8], start: usize, end: usize) -> Result<Field, DecodeError> {
-    let line = &raw[start..end];
-    let colon = memchr::memchr(b':', line).ok_or(DecodeError::BadHeader)?;
-    let name = &line[..colon];
-    if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
-        return Err(DecodeError::BadHeader);
-    }
-    let value = &line[colon + 1..];
-    let lead = value.len() - value.trim_ascii_start().len();
-    let length = value.trim_ascii().len();
-    let value_start = start + colon + 1 + lead;
-    Ok(Field {
-        name: Span::of(start, start + colon),
-        value: Span::of(value_start, value_start + length),
-    })
+/// Returns the value of the field in `line`, if it is called `name`.
+fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let name = name.as_bytes();
+    let is_it =
+        line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name);
+    is_it.then(|| line[name.len() + 1..].trim_ascii())
 }

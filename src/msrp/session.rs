@@ -287,7 +287,7 @@ mod tests {
     fn send(fields: &[(&str, &str)]) -> Head {
         let from = "msrp://relay.example.com:2/r;tcp msrp://a.example.com:1/a;tcp";
         let to = "msrp://b.example.com:1/b;tcp";
-        let head = HeadBuilder::request("d93kswow", &Method::Send, to, from);
+        let head = HeadBuilder::request("d93kswow", Method::Send, to, from);
         let head = fields
             .iter()
             .fold(head, |head, (name, value)| head.field(name, value));

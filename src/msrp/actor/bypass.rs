@@ -102,13 +102,13 @@ async fn carry_back(outer: &Rc<Link>, mut inlet: Inlet<Decoder>) {
     let (mut open, mut parts) = (None::<Head>, Vec::new());
     while let Some(Ok(frames)) = inlet.next().await {
         for frame in frames {
-            if let Frame::Head(head) = &frame {
+            if let Some(head) = frame.head() {
                 open = Some(head.clone());
             }
             let Some(head) = &open else {
                 continue;
             };
-            let ends = matches!(frame, Frame::End(_));
+            let ends = frame.ends();
             push(&mut parts, head, frame);
             if ends {
                 outer.pass(&mut parts);

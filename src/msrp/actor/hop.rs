@@ -61,11 +61,7 @@ impl HopActor {
 
     fn take_batch(&mut self, frames: Vec<Frame>) {
         for frame in frames {
-            match frame {
-                Frame::Head(head) => self.take_head(head),
-                Frame::Body(octets) => self.take_body(octets),
-                Frame::End(flag) => self.take_end(flag),
-            }
+            self.take_frame(frame);
         }
         for bypass in self.bypasses.values() {
             bypass.flush();
@@ -73,13 +69,19 @@ impl HopActor {
         self.link.board.run();
     }
 
+    fn take_frame(&mut self, frame: Frame) {
+        match frame {
+            Frame::Whole(whole) => whole.split().for_each(|frame| self.take_frame(frame)),
+            Frame::Head(head) => self.take_head(head),
+            Frame::Body(octets) => self.take_body(octets),
+            Frame::End(flag) => self.take_end(flag),
+        }
+    }
+
     fn take_head(&mut self, head: Head) {
         self.link.board.tap_received(head.octets());
         self.current = match head.kind() {
-            Kind::Response { code, .. } => {
-                let code = *code;
-                self.take_response(head, code)
-            }
+            Kind::Response { code, .. } => self.take_response(head, code),
             Kind::Request(_) => self.take_request(head),
         };
     }
@@ -119,7 +121,7 @@ impl HopActor {
         if let Err(error) = head.check() {
             return self.refuse(&head, error.status(), error.kind());
         }
-        let is_send = head.method() == Some(&Method::Send);
+        let is_send = head.method() == Some(Method::Send);
         let (session, place) = self.find(&head);
         if session.is_none() && self.is_foreign(&head) {
             return self.take_foreign(head);
@@ -238,7 +240,7 @@ impl HopActor {
     fn refuse(&self, head: &Head, code: u16, reason: &'static str) -> Current {
         self.link.board.metrics.refused(reason);
         tracing::debug!(peer = %self.link.peer, code, reason, "MSRP request refused");
-        let is_report = head.method() == Some(&Method::Report);
+        let is_report = head.method() == Some(Method::Report);
         let is_silent = head.failure_report() == FailureReport::No;
         let path = match head.method() {
             Some(Method::Send) => previous_hop(head),

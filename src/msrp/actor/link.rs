@@ -154,7 +154,7 @@ impl Link {
     pub(super) fn report(self: &Rc<Self>, paths: (&[u8], &[u8]), fields: &[(&str, &[u8])]) {
         let id = self.board.next_transaction().to_octets();
         self.write(|out| {
-            encoding::put_request(out, &id, &Method::Report, paths.0, paths.1);
+            encoding::put_request(out, &id, Method::Report, paths.0, paths.1);
             for (name, value) in fields {
                 encoding::put_field(out, name, value);
             }

@@ -148,10 +148,7 @@ fn refuse(board: &Switchboard, peer: SocketAddr, error: &ReadError<DecodeError>)
 
 /// Returns the shard that the first request's To-Path names.
 fn owner(frames: &[Frame]) -> Option<usize> {
-    match frames.first() {
-        Some(Frame::Head(head)) => owner_of(head),
-        _ => None,
-    }
+    frames.first().and_then(Frame::head).and_then(owner_of)
 }
 
 /// Returns the shard that a To-Path names.
