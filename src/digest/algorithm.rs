@@ -1,5 +1,6 @@
 use super::AuthError;
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512_256};
 
 /// A digest algorithm (RFC 8760 §2.1), ordered from the weakest to the strongest.
@@ -65,6 +66,26 @@ impl Algorithm {
             Self::Md5 => digest::<Md5>(parts),
             Self::Sha256 => digest::<Sha256>(parts),
             _ => digest::<Sha512_256>(parts),
+        }
+    }
+}
+
+/// A digest algorithm that passwords are stored for (RFC 8760 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredAlgorithm {
+    /// `SHA-256`
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    /// `MD5`
+    #[serde(rename = "MD5")]
+    Md5,
+}
+
+impl From<StoredAlgorithm> for Algorithm {
+    fn from(stored: StoredAlgorithm) -> Self {
+        match stored {
+            StoredAlgorithm::Sha256 => Self::Sha256,
+            StoredAlgorithm::Md5 => Self::Md5,
         }
     }
 }

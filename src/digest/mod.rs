@@ -13,7 +13,7 @@ mod fields;
 mod nonce;
 mod replay;
 
-pub use algorithm::{Algorithm, ha1};
+pub use algorithm::{Algorithm, StoredAlgorithm, ha1};
 pub use challenge::{Account, Challenge, strongest};
 pub use credentials::Credentials;
 pub use error::AuthError;

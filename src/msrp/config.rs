@@ -1,3 +1,4 @@
+use super::relay;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, time::Duration};
@@ -41,6 +42,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most SENDs of one session that may wait for our answer before its stream is paused.
     pub max_unanswered: usize,
+    /// The relay of RFC 4976.
+    pub relay: relay::Config,
 }
 
 impl Default for Config {
@@ -61,6 +64,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(30),
             max_connections: 50_000,
             max_unanswered: 256,
+            relay: relay::Config::default(),
         }
     }
 }
@@ -108,7 +112,7 @@ impl Config {
             ),
         ];
         let fault = faults.into_iter().find(|(wrong, _)| *wrong);
-        fault.map_or(Ok(()), |(_, fault)| Err(fault))
+        fault.map_or_else(|| self.relay.check(), |(_, fault)| Err(fault))
     }
 }
 

@@ -3,6 +3,7 @@
 //! `codec`, `head` and `encoding` are the wire (§5.1, §9); `uri` and `path` the addresses (§6);
 //! `chunker` and `assembly` take a message apart and put it together again (§5.1, §7.3.1);
 //! `report`, `session` and `hop` know what neighbours owe each other (§5.3, §5.4, §7).
+//! `relay` is who may have a URI here (RFC 4976).
 //! All of them are functions of their arguments. Sockets and timers are met in `actor`: one
 //! actor per connection, which owns the stream and the sessions on it, and a relay that joins
 //! two sessions.
@@ -17,6 +18,7 @@ pub mod head;
 pub mod hop;
 pub mod metrics;
 pub mod path;
+pub mod relay;
 pub mod report;
 pub mod session;
 pub mod uri;

@@ -1,4 +1,4 @@
-use crate::digest::Algorithm;
+use crate::digest::StoredAlgorithm;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub struct Config {
     pub authenticate: bool,
     /// Digest algorithms offered, the preferred one first. Old devices read nothing but the first
     /// challenge and know nothing but `MD5`: put it first for them, or leave it alone.
-    pub algorithms: Vec<Digest>,
+    pub algorithms: Vec<StoredAlgorithm>,
     /// How long a nonce may be used.
     #[serde(with = "humantime_serde")]
     pub nonce_lifetime: Duration,
@@ -38,33 +38,13 @@ pub struct Config {
     pub cached_subscribers: usize,
 }
 
-/// A digest algorithm that passwords are stored for (RFC 8760 §2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Digest {
-    /// `SHA-256`
-    #[serde(rename = "SHA-256")]
-    Sha256,
-    /// `MD5`
-    #[serde(rename = "MD5")]
-    Md5,
-}
-
-impl From<Digest> for Algorithm {
-    fn from(digest: Digest) -> Self {
-        match digest {
-            Digest::Sha256 => Self::Sha256,
-            Digest::Md5 => Self::Md5,
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
             domains: vec!["localhost".to_owned()],
             realm: String::new(),
             authenticate: true,
-            algorithms: vec![Digest::Sha256, Digest::Md5],
+            algorithms: vec![StoredAlgorithm::Sha256, StoredAlgorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             nonces: 100_000,
             default_expires: Duration::from_secs(3600),

@@ -18,7 +18,7 @@ pub use actor::{
     BindingTimer, Handled, Location, Realm, Registrar, RegistrationChanged, Subscribers,
 };
 pub use binding::Binding;
-pub use config::{Config, Digest};
+pub use config::Config;
 pub use judge::{Kind, Verdict};
 pub use reply::Reply;
 pub use subscriber::{Subscriber, SubscriberError};
