@@ -38,6 +38,14 @@ pub struct Config {
     /// How long a peer may take nothing of what is queued for it before it counts as dead.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
+    /// How long a stream may be silent before the system asks whether its peer is still there;
+    /// zero: as the system does.
+    #[serde(with = "humantime_serde")]
+    pub keepalive: Duration,
+    /// How long a peer's system may leave what was sent without acknowledgement before the
+    /// stream counts as broken; zero: as the system does.
+    #[serde(with = "humantime_serde")]
+    pub user_timeout: Duration,
     /// Most streams of one shard; further ones are closed at once.
     pub max_connections: usize,
     /// Most SENDs of one session that may wait for our answer before its stream is paused.
@@ -62,6 +70,8 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(2),
             stall_timeout: Duration::from_secs(30),
+            keepalive: Duration::from_secs(30),
+            user_timeout: Duration::from_secs(60),
             max_connections: 50_000,
             max_unanswered: 256,
             relay: relay::Config::default(),

@@ -1,4 +1,7 @@
-use super::{Gate, Outlet, StreamLimits};
+use super::{
+    Gate, Outlet, StreamLimits,
+    receive::{receive, settle},
+};
 use bytes::BytesMut;
 use futures_util::Stream;
 use std::{
@@ -37,17 +40,14 @@ pub enum ReadError<E> {
     Decode(E),
 }
 
-/// A read buffer starts this small, so that ten thousand idle streams cost little.
-const SMALLEST_READ: usize = 4 * 1024;
-
 /// The inbound half of a stream: one item holds all frames of one socket read.
 ///
 /// Ends at end of file, and after an error.
 pub struct Inlet<D: Decode> {
     tcp: Rc<TcpStream>,
     decoder: D,
+    /// What is read but not framed yet; empty and without memory of its own between messages.
     input: BytesMut,
-    read_size: usize,
     limits: StreamLimits,
     gate: Gate,
     fault: Option<D::Error>,
@@ -61,7 +61,6 @@ impl<D: Decode> Inlet<D> {
             tcp: Rc::new(tcp),
             decoder,
             input: BytesMut::new(),
-            read_size: SMALLEST_READ.min(limits.read_size),
             limits,
             gate: Gate::default(),
             fault: None,
@@ -98,6 +97,17 @@ impl<D: Decode> Inlet<D> {
         })
     }
 
+    /// Octets of memory that wait for the rest of a frame.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.input.capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tune(&self, liveness: super::Liveness) {
+        super::tune(&self.tcp, liveness).expect("the socket is open");
+    }
+
     fn take_frames(&mut self) -> Option<Vec<D::Frame>> {
         let mut frames = Vec::new();
         if let Err(fault) = self.decoder.decode(&mut self.input, &mut frames) {
@@ -111,31 +121,16 @@ impl<D: Decode> Inlet<D> {
         loop {
             match self.tcp.poll_read_ready(cx) {
                 Poll::Pending => {
-                    if self.input.is_empty() {
-                        self.input = BytesMut::new();
-                    }
+                    settle(&mut self.input);
                     return Poll::Pending;
                 }
                 Poll::Ready(ready) => ready?,
             }
-            self.input.reserve(self.read_size);
-            match self.tcp.try_read_buf(&mut self.input) {
-                Ok(length) => {
-                    self.adapt(length);
-                    return Poll::Ready(Ok(length > 0));
-                }
+            match receive(&self.tcp, &mut self.input, self.limits.read_size) {
+                Ok(length) => return Poll::Ready(Ok(length > 0)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-        }
-    }
-
-    fn adapt(&mut self, length: usize) {
-        let largest = self.limits.read_size;
-        if length >= self.read_size {
-            self.read_size = (self.read_size * 4).min(largest);
-        } else if length < self.read_size / 16 {
-            self.read_size = (self.read_size / 2).max(SMALLEST_READ.min(largest));
         }
     }
 }

@@ -35,14 +35,41 @@ pub fn bind_udp(addr: SocketAddr, port: Port) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Small writes go out at once, and a dead peer is found by the kernel in about a minute.
-pub fn tune(tcp: &TcpStream) -> io::Result<()> {
+/// How the kernel finds a peer that is gone without a word. Zero leaves a value to the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Liveness {
+    /// How long a stream may be silent before the kernel asks whether the peer is there; three
+    /// more questions follow, each after a third of the time.
+    pub keepalive: Duration,
+    /// How long what was sent may stay without acknowledgement, or the peer's window closed.
+    pub user_timeout: Duration,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self {
+            keepalive: Duration::from_secs(30),
+            user_timeout: Duration::ZERO,
+        }
+    }
+}
+
+/// Makes small writes go out at once, and lets the kernel look for a dead peer.
+pub fn tune(tcp: &TcpStream, liveness: Liveness) -> io::Result<()> {
     tcp.set_nodelay(true)?;
+    let socket = SockRef::from(tcp);
+    if !liveness.user_timeout.is_zero() {
+        socket.set_tcp_user_timeout(Some(liveness.user_timeout))?;
+    }
+    if liveness.keepalive.is_zero() {
+        return Ok(());
+    }
+    let least = Duration::from_secs(1);
     let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10))
+        .with_time(liveness.keepalive.max(least))
+        .with_interval((liveness.keepalive / 3).max(least))
         .with_retries(3);
-    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn bound(addr: SocketAddr, port: Port, kind: Type, protocol: Protocol) -> io::Result<Socket> {

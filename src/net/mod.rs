@@ -9,11 +9,12 @@ mod inlet;
 mod listen;
 mod outlet;
 mod random;
+mod receive;
 mod shards;
 
 pub use gate::Gate;
 pub use inlet::{Decode, Detached, Inlet, ReadError};
-pub use listen::{Port, bind_udp, listen_tcp, tune};
+pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};
 pub use outlet::{Outlet, Pressure};
 pub use random::{random_token, random_u64};
 pub use shards::Shards;

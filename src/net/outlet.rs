@@ -10,7 +10,7 @@ use std::{
     rc::Rc,
     task::{Poll, Waker},
 };
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 /// How full a write queue is after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,25 +63,23 @@ impl Outlet {
         }))
     }
 
-    /// Sends `parts` in order, leaving the vector empty: one vectored write at once, the rest is
-    /// queued and drained in the background.
+    /// Sends `parts` in order, leaving the vector empty: as much at once as the socket takes,
+    /// the rest is queued and drained in the background.
     pub fn write(&self, parts: &mut Vec<Bytes>) -> Pressure {
         let inner = &self.0;
         if inner.state.get() != State::Open {
             parts.clear();
             return Pressure::Closed;
         }
-        let mut queue = inner.queue.borrow_mut();
-        let was_idle = queue.is_empty();
-        for part in parts.drain(..).filter(|part| !part.is_empty()) {
-            inner.queued.set(inner.queued.get() + part.len());
-            queue.push_back(part);
-        }
-        drop(queue);
-        if was_idle && inner.flush().is_err() {
+        if inner.queued.get() == 0 && inner.write_through(parts).is_err() {
+            parts.clear();
             inner.fail();
             return Pressure::Closed;
         }
+        if parts.is_empty() {
+            return self.pressure();
+        }
+        inner.enqueue(parts);
         if inner.queued.get() > inner.limits.hard_limit {
             inner.fail();
             return Pressure::Closed;
@@ -153,23 +151,35 @@ impl Outlet {
 }
 
 impl Inner {
+    /// Writes from `parts`, past the empty queue; what the socket does not take stays in them.
+    fn write_through(&self, parts: &mut Vec<Bytes>) -> io::Result<()> {
+        while !parts.is_empty() {
+            match send(&self.tcp, parts.iter()) {
+                Ok(taken) => drop_front(parts, taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn enqueue(&self, parts: &mut Vec<Bytes>) {
+        let mut queue = self.queue.borrow_mut();
+        for part in parts.drain(..).filter(|part| !part.is_empty()) {
+            self.queued.set(self.queued.get() + part.len());
+            queue.push_back(part);
+        }
+    }
+
     /// Writes until the queue is empty or the socket is full.
     fn flush(&self) -> io::Result<()> {
         while self.queued.get() > 0 {
-            let taken = {
-                let queue = self.queue.borrow();
-                let pieces: SmallVec<[IoSlice<'_>; PIECES_PER_WRITE]> = queue
-                    .iter()
-                    .take(PIECES_PER_WRITE)
-                    .map(|piece| IoSlice::new(piece))
-                    .collect();
-                match self.tcp.try_write_vectored(&pieces) {
-                    Ok(taken) => taken,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                    Err(error) => return Err(error),
-                }
-            };
-            self.advance(taken);
+            let sent = send(&self.tcp, self.queue.borrow().iter());
+            match sent {
+                Ok(taken) => self.advance(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -228,4 +238,48 @@ impl Inner {
             waker.wake();
         }
     }
+}
+
+/// Gives `parts` to the socket, as many as one system call takes. A write that takes less than
+/// was offered has filled the socket: readiness is cleared at once, the next one waits for room.
+fn send<'a>(tcp: &TcpStream, mut parts: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
+    let Some(first) = parts.next() else {
+        return Ok(0);
+    };
+    let mut pieces: SmallVec<[IoSlice<'_>; PIECES_PER_WRITE]> = SmallVec::new();
+    let mut offered = first.len();
+    for part in parts.take(PIECES_PER_WRITE - 1) {
+        if pieces.is_empty() {
+            pieces.push(IoSlice::new(first));
+        }
+        offered += part.len();
+        pieces.push(IoSlice::new(part));
+    }
+    let mut outcome = Err(io::ErrorKind::WouldBlock.into());
+    // around the write, so that news which come meanwhile are not cleared
+    let _ = tcp.try_io(Interest::WRITABLE, || {
+        outcome = match pieces.is_empty() {
+            true => tcp.try_write(first),
+            false => tcp.try_write_vectored(&pieces),
+        };
+        match &outcome {
+            Ok(taken) if *taken < offered => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    outcome
+}
+
+/// Takes `octets` off the front of `parts`.
+fn drop_front(parts: &mut Vec<Bytes>, mut octets: usize) {
+    let mut whole = 0;
+    for part in parts.iter_mut() {
+        if part.len() > octets {
+            part.advance(octets);
+            break;
+        }
+        octets -= part.len();
+        whole += 1;
+    }
+    parts.drain(..whole);
 }

@@ -2,7 +2,7 @@
 use super::*;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
-use std::time::Duration;
+use std::{io, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Frames are lines; an empty line is a fault.
@@ -137,6 +137,88 @@ async fn detached_stream_goes_on_with_the_octets_already_read() {
     let mut inlet = inlet.detach().unwrap().attach().unwrap();
     peer.write_all(b" of it\n").await.unwrap();
     assert_eq!(inlet.next().await.unwrap().unwrap(), ["rest of it"]);
+}
+
+#[actix::test]
+async fn many_pieces_arrive_in_order_however_full_the_socket_is() {
+    let (_inlet, outlet, mut peer) = pair(StreamLimits {
+        hard_limit: 64 * 1024 * 1024,
+        ..StreamLimits::default()
+    })
+    .await;
+    let mut sent: Vec<u8> = Vec::new();
+    for round in 0..200_u32 {
+        let pieces = (0..150).map(|n| Bytes::from(vec![(n * round) as u8; n as usize * 7]));
+        let mut pieces: Vec<_> = pieces.collect();
+        sent.extend(pieces.iter().flatten());
+        outlet.write(&mut pieces);
+        assert!(pieces.is_empty());
+    }
+    outlet.close();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert!(received == sent);
+}
+
+#[actix::test]
+async fn waiting_stream_holds_no_buffer_but_its_unfinished_frame() {
+    let (mut inlet, _outlet, mut peer) = pair(StreamLimits::default()).await;
+    let wait = Duration::from_millis(50);
+    peer.write_all(b"a\n").await.unwrap();
+    assert_eq!(inlet.next().await.unwrap().unwrap(), ["a"]);
+    assert!(tokio::time::timeout(wait, inlet.next()).await.is_err());
+    assert_eq!(inlet.held(), 0);
+    peer.write_all(b"unfinished").await.unwrap();
+    assert!(tokio::time::timeout(wait, inlet.next()).await.is_err());
+    assert!(inlet.held() < 64, "{}", inlet.held());
+    peer.write_all(b" line\n").await.unwrap();
+    assert_eq!(inlet.next().await.unwrap().unwrap(), ["unfinished line"]);
+}
+
+#[actix::test]
+async fn streams_that_share_an_arbiter_keep_their_octets_apart() {
+    let (mut one, _one, mut first) = pair(StreamLimits::default()).await;
+    let (mut two, _two, mut second) = pair(StreamLimits::default()).await;
+    let long = "x".repeat(300_000);
+    let write = async {
+        for _ in 0..20 {
+            first.write_all(b"short\nsplit ").await.unwrap();
+            second.write_all(long.as_bytes()).await.unwrap();
+            first.write_all(b"in two\n").await.unwrap();
+            second.write_all(b"\n").await.unwrap();
+        }
+        drop((first, second));
+    };
+    let read = async |inlet: &mut Inlet<Lines>| {
+        let mut lines = Vec::new();
+        while let Some(read) = inlet.next().await {
+            lines.extend(read.unwrap());
+        }
+        lines
+    };
+    let ((), one, two) = tokio::join!(write, read(&mut one), read(&mut two));
+    assert!(one.chunks(2).all(|pair| pair == ["short", "split in two"]) && one.len() == 40);
+    assert!(two.iter().all(|line| *line == long) && two.len() == 20);
+}
+
+#[actix::test]
+async fn peer_that_takes_nothing_is_given_up_by_the_system_after_the_user_timeout() {
+    let (mut inlet, outlet, _peer) = pair(StreamLimits {
+        hard_limit: 64 * 1024 * 1024,
+        stall: Duration::from_secs(3600),
+        ..StreamLimits::default()
+    })
+    .await;
+    inlet.tune(Liveness {
+        user_timeout: Duration::from_millis(300),
+        ..Liveness::default()
+    });
+    outlet.write(&mut vec![Bytes::from(vec![7; 32 * 1024 * 1024])]);
+    let read = tokio::time::timeout(Duration::from_secs(20), inlet.next()).await;
+    let failure = read.expect("the system gives the peer up").unwrap();
+    assert!(
+        matches!(failure, Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::TimedOut)
+    );
 }
 
 #[actix::test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     msrp::{DecodeError, Decoder, Frame, Head, uri},
-    net::{self, Inlet, ReadError},
+    net::{self, Inlet, Liveness, ReadError},
 };
 use futures_util::StreamExt;
 use std::{
@@ -66,7 +66,7 @@ pub(super) async fn connect(board: &Rc<Switchboard>, addr: SocketAddr) -> io::Re
     let tcp = timeout(board.config.connect_timeout, TcpStream::connect(addr))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    net::tune(&tcp)?;
+    tune(board, &tcp)?;
     Ok(start(board, inlet(board, tcp), Vec::new(), true))
 }
 
@@ -82,13 +82,13 @@ pub(super) async fn to_ourselves(board: &Switchboard) -> io::Result<Inlet<Decode
     let tcp = timeout(board.config.connect_timeout, TcpStream::connect(addr))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    net::tune(&tcp)?;
+    tune(board, &tcp)?;
     Ok(inlet(board, tcp))
 }
 
 /// Reads a connection's first request and brings it to the shard that owns its session.
 async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
-    if net::tune(&tcp).is_err() {
+    if tune(&board, &tcp).is_err() {
         return board.metrics.closed("broken");
     }
     let mut inlet = inlet(&board, tcp);
@@ -113,6 +113,14 @@ async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
             start(&board, inlet, frames, false);
         }
     }
+}
+
+fn tune(board: &Switchboard, tcp: &TcpStream) -> io::Result<()> {
+    let liveness = Liveness {
+        keepalive: board.config.keepalive,
+        user_timeout: board.config.user_timeout,
+    };
+    net::tune(tcp, liveness)
 }
 
 fn inlet(board: &Switchboard, tcp: TcpStream) -> Inlet<Decoder> {

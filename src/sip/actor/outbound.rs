@@ -227,7 +227,7 @@ impl Endpoint {
             connection: Some(id),
         };
         // without these options the stream works, only less well
-        let _ = net::tune(&tcp);
+        let _ = net::tune(&tcp, net::Liveness::default());
         let (inlet, outlet) = net::open(
             tcp,
             Frames::new(self.shared.config.limits),
