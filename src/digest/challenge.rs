@@ -1,6 +1,6 @@
 use super::{
     Algorithm, AuthError, Credentials,
-    fields::{Fields, push_quoted, push_token},
+    fields::{Fields, SCHEME, push_quoted, push_token},
     ha1,
 };
 use std::fmt;
@@ -116,6 +116,7 @@ impl Challenge {
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(160);
+        text.push_str(SCHEME);
         push_quoted(&mut text, "realm", &self.realm);
         push_quoted(&mut text, "nonce", &self.nonce);
         if let Some(opaque) = &self.opaque {

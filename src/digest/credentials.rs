@@ -1,6 +1,6 @@
 use super::{
-    Algorithm, AuthError,
-    fields::{Fields, push_quoted, push_token},
+    Algorithm, AuthError, Info,
+    fields::{Fields, SCHEME, nonce_count, push_quoted, push_token},
 };
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -36,12 +36,27 @@ impl Credentials {
     /// Errors: besides malformed text, `Qop` for `auth-int`, and `Missing` if `qop` comes
     /// without `nc` and `cnonce`.
     pub fn parse(text: &str) -> Result<Self, AuthError> {
+        Self::read(text, None)
+    }
+
+    /// Reads one header value in which `uri` may be absent, because both sides know it from
+    /// elsewhere. MSRP hashes the last URI of To-Path (RFC 4976 §9.1).
+    ///
+    /// Errors: those of [`Credentials::parse`].
+    pub fn parse_for(uri: &str, text: &str) -> Result<Self, AuthError> {
+        Self::read(text, Some(uri))
+    }
+
+    fn read(text: &str, uri: Option<&str>) -> Result<Self, AuthError> {
         let fields = Fields::parse(text)?;
         let algorithm = fields
             .get("algorithm")
             .map_or(Ok(Algorithm::Md5), Algorithm::parse)?;
         let count = match fields.get("qop") {
-            Some(qop) if qop.eq_ignore_ascii_case("auth") => Some(nonce_count(&fields)?),
+            Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+                let count = fields.get("nc").ok_or(AuthError::Missing("nc"))?;
+                Some(nonce_count(count)?)
+            }
             Some(_) => return Err(AuthError::Qop),
             None => None,
         };
@@ -53,7 +68,10 @@ impl Credentials {
             username: fields.owned("username")?,
             realm: fields.owned("realm")?,
             nonce: fields.owned("nonce")?,
-            uri: fields.owned("uri")?,
+            uri: match (fields.get("uri"), uri) {
+                (None, Some(known)) => known.to_owned(),
+                _ => fields.owned("uri")?,
+            },
             response: fields.owned("response")?,
             algorithm,
             opaque: fields.get("opaque").map(str::to_owned),
@@ -72,17 +90,17 @@ impl Credentials {
         given.as_bytes().ct_eq(expected.as_bytes()).into()
     }
 
-    /// The `Authentication-Info` value that proves the server knows `ha1` too (RFC 7616 §3.5).
+    /// What proves to the client that the server knows `ha1` too, and the nonce it may use next
+    /// (RFC 7616 §3.5).
     ///
     /// `None` for answers without `qop`, whose proof RFC 7616 does not define.
-    pub fn authentication_info(&self, ha1: &str) -> Option<String> {
-        self.count?;
-        Some(format!(
-            "qop=auth, rspauth=\"{}\", cnonce=\"{}\", nc={:08x}",
-            self.expected("", ha1),
-            self.cnonce.as_deref().unwrap_or_default(),
-            self.count.unwrap_or_default(),
-        ))
+    pub fn info(&self, ha1: &str, next_nonce: Option<String>) -> Option<Info> {
+        Some(Info {
+            next_nonce,
+            proof: self.expected("", ha1),
+            cnonce: self.cnonce.clone()?,
+            count: self.count?,
+        })
     }
 
     /// The proof these parameters demand for a request with `method`.
@@ -120,6 +138,7 @@ impl Credentials {
 impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(320);
+        text.push_str(SCHEME);
         push_quoted(&mut text, "username", &self.username);
         push_quoted(&mut text, "realm", &self.realm);
         push_quoted(&mut text, "nonce", &self.nonce);
@@ -138,14 +157,6 @@ impl fmt::Display for Credentials {
         }
         f.write_str(&text)
     }
-}
-
-fn nonce_count(fields: &Fields<'_>) -> Result<u32, AuthError> {
-    let text = fields.get("nc").ok_or(AuthError::Missing("nc"))?;
-    if text.len() != 8 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(AuthError::NonceCount);
-    }
-    u32::from_str_radix(text, 16).map_err(|_| AuthError::NonceCount)
 }
 
 #[cfg(test)]
@@ -200,7 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn authentication_info_hashes_no_method() {
+    fn address_may_be_known_from_elsewhere() {
+        let text = RFC_2617.replace(" uri=\"/dir/index.html\",", "");
+        let credentials = Credentials::parse_for("/dir/index.html", &text).unwrap();
+        assert_eq!(Ok(credentials), Credentials::parse(RFC_2617));
+        let named = Credentials::parse_for("/elsewhere", RFC_2617).unwrap();
+        assert_eq!(named.uri, "/dir/index.html");
+    }
+
+    #[test]
+    fn info_hashes_no_method_and_proves_the_password_to_the_client() {
         let credentials = Credentials::parse(RFC_2617).unwrap();
         let secret = ha1(
             Algorithm::Md5,
@@ -208,9 +228,11 @@ mod tests {
             "testrealm@host.com",
             "Circle Of Life",
         );
-        let info = credentials.authentication_info(&secret).unwrap();
-        let expected = credentials.expected("", &secret);
-        assert!(info.contains(&format!("rspauth=\"{expected}\"")), "{info}");
+        let info = credentials.info(&secret, None).unwrap();
+        assert_eq!(info.proof, credentials.expected("", &secret));
+        assert!(info.is_proof(&credentials, &secret));
+        let other = credentials.info("another", None).unwrap();
+        assert!(!other.is_proof(&credentials, &secret));
     }
 
     proptest! {

@@ -12,11 +12,16 @@ impl<'a> Fields<'a> {
         let end = text
             .find([' ', '\t', '\r', '\n'])
             .ok_or(AuthError::Scheme)?;
-        if !text[..end].eq_ignore_ascii_case("Digest") {
-            return Err(AuthError::Scheme);
+        match text[..end].eq_ignore_ascii_case("Digest") {
+            true => Self::list(&text[end..]),
+            false => Err(AuthError::Scheme),
         }
+    }
+
+    /// Reads `name=value, …` without a scheme before it.
+    pub fn list(text: &'a str) -> Result<Self, AuthError> {
         let mut fields: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(10);
-        let mut rest = &text[end..];
+        let mut rest = text;
         loop {
             rest = rest.trim_start_matches([' ', '\t', '\r', '\n', ',']);
             if rest.is_empty() {
@@ -99,6 +104,17 @@ fn unquote(text: &str) -> Result<(Cow<'_, str>, &str), AuthError> {
     Err(AuthError::Shape)
 }
 
+/// What the lists of a challenge and of credentials open with.
+pub(super) const SCHEME: &str = "Digest ";
+
+/// Reads the eight hexadecimal digits of `nc`.
+pub(super) fn nonce_count(text: &str) -> Result<u32, AuthError> {
+    if text.len() != 8 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(AuthError::NonceCount);
+    }
+    u32::from_str_radix(text, 16).map_err(|_| AuthError::NonceCount)
+}
+
 /// Appends `, name="value"` with what must be escaped escaped.
 pub(super) fn push_quoted(out: &mut String, name: &str, value: &str) {
     push_name(out, name);
@@ -122,7 +138,9 @@ pub(super) fn push_token(out: &mut String, name: &str, value: &str) {
 }
 
 fn push_name(out: &mut String, name: &str) {
-    out.push_str(if out.is_empty() { "Digest " } else { ", " });
+    if !(out.is_empty() || out == SCHEME) {
+        out.push_str(", ");
+    }
     out.push_str(name);
     out.push('=');
 }
@@ -173,7 +191,7 @@ mod tests {
 
         #[test]
         fn what_is_quoted_is_read_back(value in "[ -~äß]{0,40}") {
-            let mut text = String::new();
+            let mut text = SCHEME.to_owned();
             push_quoted(&mut text, "realm", &value);
             push_token(&mut text, "nc", "00000001");
             let fields = Fields::parse(&text).unwrap();

@@ -10,6 +10,7 @@ mod challenge;
 mod credentials;
 mod error;
 mod fields;
+mod info;
 mod nonce;
 mod replay;
 
@@ -17,5 +18,6 @@ pub use algorithm::{Algorithm, StoredAlgorithm, ha1};
 pub use challenge::{Account, Challenge, strongest};
 pub use credentials::Credentials;
 pub use error::AuthError;
+pub use info::Info;
 pub use nonce::{NonceSealer, NonceState};
 pub use replay::{ReplayWindow, Use};
