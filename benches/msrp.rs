@@ -1,78 +1,136 @@
-//! What one SEND costs between two sockets: decode it, rewrite its head, encode it again.
+//! What one SEND costs between two sockets, out of a read that holds as many as a busy
+//! connection brings: decode it, rewrite its head, encode it again. Times are per SEND.
 use bytes::{Bytes, BytesMut};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use restante::msrp::{
-    Continuation, Decoder, Frame, Head, OutgoingHead,
-    encoding::{put_end, put_send},
+    Continuation, Decoder, Frame, Method, OutgoingHead, Whole,
+    encoding::{put_end, put_request, put_send},
 };
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 const SIZES: [(&str, usize); 3] = [("200B", 200), ("2KiB", 2048), ("64KiB", 65_536)];
-const TO: &[u8] = b"msrp://192.0.2.7:2855/017d2f0c9a5be34418cc20d97be1b2a4f6;tcp";
-const FROM: &[u8] = b"msrp://192.0.2.9:2855/00a1b2c3d4e5f60718293a4b5c6d7e8f90;tcp";
+/// Octets of one read.
+const READ: usize = 64 * 1024;
+const RELAY: &[u8] =
+    b"msrp://relay.example.com:2855/01Qm9iQXQyMDI2c2VhbGVkLXRpY2tldC1vZi1hLXNlc3Npb24tMDE;tcp";
+const BOB: &[u8] = b"msrp://192.0.2.7:2855/017d2f0c9a5be34418cc20d97be1b2a4f6;tcp";
+const ALICE: &[u8] = b"msrp://192.0.2.9:2855/00a1b2c3d4e5f60718293a4b5c6d7e8f90;tcp";
 const ID: &[u8] = b"9f86d081884c7d65";
 
-fn send(size: usize) -> Bytes {
+fn send(size: usize) -> Vec<u8> {
     let mut wire = BytesMut::new();
     let head = OutgoingHead::new("12339sdqwer12339", "message/cpim").with_total(size as u64);
-    put_send(&mut wire, ID, (TO, FROM), &head, head.byte_range, true);
+    let to = [RELAY, b" ", BOB].concat();
+    put_send(&mut wire, ID, (&to, ALICE), &head, head.byte_range, true);
     wire.extend_from_slice(&vec![b'x'; size]);
     put_end(&mut wire, ID, true, Continuation::Complete);
-    wire.freeze()
+    wire.to_vec()
 }
 
-fn forward(
-    decoder: &mut Decoder,
-    input: &mut BytesMut,
-    out: &mut BytesMut,
-    parts: &mut Vec<Bytes>,
-) {
-    while let Ok(Some(frame)) = decoder.decode(input) {
-        match frame {
-            Frame::Whole(whole) => {
-                open(whole.head(), out);
-                out.extend_from_slice(whole.body());
-                put_end(out, ID, true, whole.flag());
-            }
-            Frame::Head(head) => open(&head, out),
-            Frame::Body(octets) if octets.len() < 4096 => out.extend_from_slice(&octets),
-            Frame::Body(octets) => {
-                parts.push(out.split().freeze());
-                parts.push(octets);
-            }
-            Frame::End(flag) => put_end(out, ID, true, flag),
+/// A buffer that is filled and emptied as that of a stream is.
+struct Reads {
+    text: Vec<u8>,
+    sends: u32,
+    input: BytesMut,
+}
+
+impl Reads {
+    fn of(size: usize) -> Self {
+        let send = send(size);
+        let sends = (READ / send.len()).max(1);
+        Self {
+            text: send.repeat(sends),
+            sends: sends as u32,
+            input: BytesMut::new(),
         }
+    }
+
+    /// Runs `work` over `count` SENDs or a few more; returns the time it would take for `count`.
+    fn time(&mut self, count: u64, mut work: impl FnMut(&mut BytesMut)) -> Duration {
+        let rounds = count.div_ceil(self.sends.into());
+        let mut total = Duration::ZERO;
+        for _ in 0..rounds {
+            self.input.reserve(READ.max(self.text.len()));
+            self.input.extend_from_slice(&self.text);
+            let start = Instant::now();
+            work(&mut self.input);
+            total += start.elapsed();
+            assert!(self.input.is_empty());
+        }
+        total.mul_f64(count as f64 / (rounds * u64::from(self.sends)) as f64)
     }
 }
 
-fn open(head: &Head, out: &mut BytesMut) {
-    let forwarded = OutgoingHead::forwarding(head);
-    let (range, has_body) = (forwarded.byte_range, head.has_body());
-    put_send(out, ID, (TO, FROM), &forwarded, range, has_body);
-}
-
-fn chunks(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("msrp/decode_encode");
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("msrp/decode");
     for (name, size) in SIZES {
-        let wire = send(size);
-        group.throughput(Throughput::Bytes(wire.len() as u64));
+        let mut reads = Reads::of(size);
+        group.throughput(Throughput::Elements(1));
         group.bench_function(name, |bencher| {
             let mut decoder = Decoder::new(8192);
-            let (mut out, mut parts) = (BytesMut::with_capacity(128 * 1024), Vec::new());
-            bencher.iter_batched_ref(
-                || BytesMut::from(&wire[..]),
-                |input| {
-                    out.clear();
-                    parts.clear();
-                    forward(&mut decoder, input, &mut out, &mut parts);
-                    black_box((&out, &parts));
-                },
-                BatchSize::SmallInput,
-            );
+            bencher.iter_custom(|count| {
+                reads.time(count, |input| {
+                    let mut frames = Vec::new();
+                    let decoded = decoder.decode_all(input, &mut frames);
+                    decoded.expect("the stream is valid");
+                    black_box(&frames);
+                })
+            });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, chunks);
+fn forward(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("msrp/decode_encode");
+    for (name, size) in SIZES {
+        let mut reads = Reads::of(size);
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(name, |bencher| {
+            let mut decoder = Decoder::new(8192);
+            let (mut out, mut parts) = (BytesMut::new(), Vec::new());
+            bencher.iter_custom(|count| {
+                reads.time(count, |input| {
+                    let mut frames = Vec::new();
+                    let decoded = decoder.decode_all(input, &mut frames);
+                    decoded.expect("the stream is valid");
+                    for frame in frames {
+                        rewrite(frame, &mut out, &mut parts);
+                    }
+                    parts.push(out.split().freeze());
+                    black_box(&parts);
+                    parts.clear();
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+fn rewrite(frame: Frame, out: &mut BytesMut, parts: &mut Vec<Bytes>) {
+    match frame {
+        Frame::Whole(whole) => rewrite_whole(&whole, out),
+        Frame::Head(head) => {
+            put_request(out, ID, Method::Send, BOB, ALICE);
+            out.extend_from_slice(head.after_paths());
+            out.extend_from_slice(b"\r\n");
+        }
+        Frame::Body(octets) => {
+            parts.push(out.split().freeze());
+            parts.push(octets);
+        }
+        Frame::End(flag) => put_end(out, ID, true, flag),
+    }
+}
+
+fn rewrite_whole(whole: &Whole, out: &mut BytesMut) {
+    put_request(out, ID, Method::Send, BOB, ALICE);
+    out.extend_from_slice(whole.payload());
+    put_end(out, ID, true, whole.flag());
+}
+
+criterion_group!(benches, decode, forward);
 criterion_main!(benches);

@@ -66,18 +66,21 @@ impl Body {
 pub(super) fn find_end(buf: &[u8], id: &[u8], at_start: bool, mark: &Finder<'_>) -> Found {
     // A body without octets may lack the CRLF before its end-line: some senders write one
     // line break where the grammar asks for two.
-    if at_start && buf.first() == Some(&HYPHENS[0]) {
-        match end_line(buf, id, HYPHENS.len()) {
-            Line::Whole(length, flag) => return Found::EndLine(0, length, flag),
-            Line::Partial => return Found::Body(0),
-            Line::Other => {}
+    if at_start && buf.first() == Some(&b'-') {
+        match buf.strip_prefix(HYPHENS).map(|rest| end_line(rest, id)) {
+            Some(Line::Whole(length, flag)) => {
+                return Found::EndLine(0, HYPHENS.len() + length, flag);
+            }
+            Some(Line::Partial) => return Found::Body(0),
+            None if HYPHENS.starts_with(buf) => return Found::Body(0),
+            None | Some(Line::Other) => {}
         }
     }
     let mut from = 0;
     while let Some(found) = mark.find(&buf[from..]) {
         let at = from + found;
-        match end_line(&buf[at..], id, MARK.len()) {
-            Line::Whole(length, flag) => return Found::EndLine(at, length, flag),
+        match end_line(&buf[at + MARK.len()..], id) {
+            Line::Whole(length, flag) => return Found::EndLine(at, MARK.len() + length, flag),
             Line::Partial => return Found::Body(at),
             Line::Other => from = at + 1,
         }
@@ -85,37 +88,23 @@ pub(super) fn find_end(buf: &[u8], id: &[u8], at_start: bool, mark: &Finder<'_>)
     Found::Body(buf.len() - opening(&buf[from..]))
 }
 
-/// Reads `text`, whose first `lead` octets are hyphens and what precedes them, as an end-line
-/// of transaction `id`.
-fn end_line(text: &[u8], id: &[u8], lead: usize) -> Line {
-    let opens = &MARK[MARK.len() - lead..];
-    let length = lead + id.len() + 3;
-    let seen = text.len().min(lead);
-    if text[..seen] != opens[..seen] {
+/// Reads `text` as what follows the hyphens of an end-line of transaction `id`.
+fn end_line(text: &[u8], id: &[u8]) -> Line {
+    let seen = text.len().min(id.len());
+    if text[..seen] != id[..seen] {
         return Line::Other;
     }
-    let rest = &text[seen..];
-    let seen = rest.len().min(id.len());
-    if rest[..seen] != id[..seen] {
-        return Line::Other;
-    }
-    let flag = match rest
-        .get(id.len())
-        .map(|octet| Continuation::from_octet(*octet))
-    {
-        None => return Line::Partial,
-        Some(None) => return Line::Other,
-        Some(Some(flag)) => flag,
+    let [flag, tail @ ..] = &text[seen..] else {
+        return Line::Partial;
     };
-    let tail = &rest[id.len() + 1..];
-    let seen = tail.len().min(2);
-    match tail[..seen] == b"\r\n"[..seen] {
-        false => Line::Other,
-        true if seen < 2 => Line::Partial,
-        true => Line::Whole(length, flag),
+    match (Continuation::from_octet(*flag), tail) {
+        (Some(flag), [b'\r', b'\n', ..]) => Line::Whole(id.len() + 3, flag),
+        (Some(_), [] | [b'\r']) => Line::Partial,
+        _ => Line::Other,
     }
 }
 
+/// What an end-line comes to; a whole one with its length behind the hyphens.
 enum Line {
     Whole(usize, Continuation),
     Partial,
