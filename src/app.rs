@@ -1,4 +1,11 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
+mod accounts;
+mod key_file;
+mod reload;
+
+pub use accounts::SubscriberAccounts;
+pub use key_file::{KeyFile, KeyFileError};
+
 use crate::{
     clock,
     config::Config,
@@ -16,6 +23,7 @@ use crate::{
     telemetry::{self, Recorder},
 };
 use actix::prelude::*;
+use reload::Reloaders;
 use std::{
     cell::RefCell,
     error::Error,
@@ -48,7 +56,7 @@ pub fn serve(config: Config) -> Outcome<ExitCode> {
     actix_rt::System::new().block_on(async {
         let node = Node::start(config, recorder).await?;
         node.announce()?;
-        wait_for_signal().await?;
+        node.run_until_told().await?;
         node.drain().await;
         Ok(ExitCode::SUCCESS)
     })
@@ -64,6 +72,7 @@ struct Node {
     readiness: Readiness,
     store: Addr<Store>,
     sessions: Arc<AtomicUsize>,
+    reloaders: Reloaders,
 }
 
 impl Node {
@@ -91,6 +100,12 @@ impl Node {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         });
+        let mut reloaders = Reloaders::default();
+        if config.msrp.relay.enabled {
+            let file = KeyFile::of(&config);
+            file.load_or_make()?;
+            reloaders.add("the relay's keys", move || Ok(file.load().map(drop)?));
+        }
         let msrp = start_msrp(&shards, &config).await?;
         let sessions = parts.sessions.clone();
         let endpoints = start_sip(&shards, &config, parts).await?;
@@ -104,6 +119,7 @@ impl Node {
             readiness,
             store,
             sessions,
+            reloaders,
         })
     }
 
@@ -116,6 +132,20 @@ impl Node {
         out.flush()?;
         tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
         Ok(())
+    }
+
+    /// Waits for SIGTERM or Ctrl-C; SIGHUP reads anew what can be read anew.
+    async fn run_until_told(&self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hangup.recv() => self.reloaders.run(),
+            }
+        }
     }
 
     /// Takes nothing new, lets what is under way end within the grace time, then stops all,
@@ -242,14 +272,4 @@ async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Ve
     Queue::new(parts.deferred, listeners, None).start();
     BindingTimer::new(parts.location, Vec::new()).start();
     Ok(endpoints)
-}
-
-async fn wait_for_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

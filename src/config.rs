@@ -38,7 +38,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Folder of the store and of the admin token.
+    /// Folder of the store, of the admin token and of the keys of the relay.
     pub data: PathBuf,
     /// Arbiters (threads) that carry SIP and MSRP; 0 means one per processor core.
     pub shards: usize,

@@ -183,6 +183,7 @@ fn every_command_explains_itself() {
         "help queue",
         "help trace",
         "help config",
+        "help relay-keys",
         "help demo",
     ] {
         let (said, code) = run(&mut restante(data.path()), words);
@@ -190,4 +191,33 @@ fn every_command_explains_itself() {
         let teaches = said.contains("Example") || said.contains("First steps");
         assert!(teaches, "`{words}` gives no example: {said}");
     }
+}
+
+#[test]
+fn relay_keys_are_listed_and_rotated_and_never_shown() {
+    let data = tempfile::tempdir().expect("a folder");
+    let (said, code) = run(&mut restante(data.path()), "relay-keys list");
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("restante serve"),
+        "no way out is told: {said}"
+    );
+
+    let made =
+        "01 2026-01-01T00:00:00Z 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let file = data.path().join("relay.keys");
+    std::fs::write(&file, made).expect("a file");
+    let (said, code) = run(&mut restante(data.path()), "relay-keys rotate");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("key 02") && said.contains("SIGHUP"), "{said}");
+    let text = std::fs::read_to_string(&file).expect("it is still there");
+    assert!(text.contains(made), "the old key is gone: {text}");
+
+    let (said, code) = run(&mut restante(data.path()), "relay-keys list");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("02") && said.contains("opens until"),
+        "{said}"
+    );
+    assert!(!said.contains("00112233"), "a secret is shown: {said}");
 }

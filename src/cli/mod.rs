@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand.
 //!
 //! `serve` is the server. `subscriber`, `queue` and `trace` are the operator's desk: they speak
-//! to the running server, or open its store themselves while none runs. `send`, `receive` and
+//! to the running server, or open its store themselves while none runs; `relay-keys` works on the
+//! file of the relay's keys. `send`, `receive` and
 //! `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
 mod config;
@@ -14,6 +15,7 @@ mod office;
 mod person;
 mod queue;
 mod receive;
+mod relay_keys;
 mod send;
 mod serve;
 mod subscriber;
@@ -80,6 +82,7 @@ enum Command {
     Deferred(deferred::Arguments),
     Queue(queue::Arguments),
     Trace(trace::Arguments),
+    RelayKeys(relay_keys::Arguments),
     Demo(demo::Arguments),
     Config(config::Arguments),
 }
@@ -96,6 +99,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Queue(arguments) => queue::run(place, arguments),
         Command::Trace(arguments) => trace::run(place, arguments),
+        Command::RelayKeys(arguments) => relay_keys::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),
     };
     outcome.unwrap_or_else(|failure| {

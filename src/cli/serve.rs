@@ -9,6 +9,7 @@ Prints one line when it is ready:
   ready sip=127.0.0.1:5060 msrp=127.0.0.1:2855 http=127.0.0.1:8080
 
 SIGTERM and Ctrl-C drain: nothing new is taken, what is under way may end (server.grace).
+SIGHUP reads the keys of the MSRP relay anew (`restante relay-keys --help`).
 The log goes to standard error (log.filter, log.format).
 
 Examples:

@@ -139,6 +139,22 @@ impl Subscribers {
         Ok(found)
     }
 
+    /// The subscribers who log in as `user`, spelt as it is: one in each of our domains, or a
+    /// telephone number.
+    pub async fn named(&self, user: &str) -> Result<Vec<Arc<Subscriber>>, StoreError> {
+        let domains = self.0.domains.iter();
+        let spellings = domains.map(|domain| format!("sip:{user}@{domain}"));
+        let mut found = Vec::new();
+        for spelling in spellings.chain([format!("tel:{user}")]) {
+            let address = Address::parse(&spelling);
+            let Some(address) = address.ok().filter(|address| address.user() == user) else {
+                continue;
+            };
+            found.extend(self.get(&address).await?);
+        }
+        Ok(found)
+    }
+
     /// What the deferred function wants to know of a receiver.
     pub async fn standing(&self, address: &Address) -> Result<Standing, StoreError> {
         let subscriber = self.get(address).await?;
