@@ -50,6 +50,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most SENDs of one session that may wait for our answer before its stream is paused.
     pub max_unanswered: usize,
+    /// Most relayed SENDs that a next hop may owe answers to before its feeders are paused.
+    pub max_in_flight: usize,
     /// The relay of RFC 4976.
     pub relay: relay::Config,
 }
@@ -74,6 +76,7 @@ impl Default for Config {
             user_timeout: Duration::from_secs(60),
             max_connections: 50_000,
             max_unanswered: 256,
+            max_in_flight: 16_384,
             relay: relay::Config::default(),
         }
     }

@@ -31,6 +31,17 @@ pub fn put_request(out: &mut BytesMut, id: &[u8], method: Method<'_>, to: &[u8],
 
 /// Appends the head of a response with the usual comment for `code`.
 pub fn put_response_head(out: &mut BytesMut, id: &[u8], code: u16, to: &[u8], from: &[u8]) {
+    put_status(out, id, code);
+    put_paths(out, to, from);
+}
+
+/// Appends the start line of a response with the usual comment for `code`.
+pub fn put_status_line(out: &mut BytesMut, id: &[u8], code: u16) {
+    put_status(out, id, code);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_status(out: &mut BytesMut, id: &[u8], code: u16) {
     out.extend_from_slice(b"MSRP ");
     out.extend_from_slice(id);
     let digit = |of: u16| b'0' + (code / of % 10) as u8;
@@ -40,7 +51,6 @@ pub fn put_response_head(out: &mut BytesMut, id: &[u8], code: u16, to: &[u8], fr
         out.extend_from_slice(b" ");
         out.extend_from_slice(comment.as_bytes());
     }
-    put_paths(out, to, from);
 }
 
 /// Appends a whole response (RFC 4975 §7.2).

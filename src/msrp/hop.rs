@@ -1,12 +1,11 @@
 //! The stream to one neighbour: requests in flight on it, and which sessions may use it.
 //! Pure state, driven by the caller.
+use super::FailureReport;
+use hashbrown::HashMap;
 use std::{
-    collections::{HashMap, VecDeque},
     fmt,
     time::{Duration, Instant},
 };
-
-use super::{FailureReport, OutgoingId};
 
 /// Names a request of ours on one stream: 64 random bits (RFC 4975 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +15,11 @@ impl TransactionId {
     /// Takes 64 bits from a source nobody can predict.
     pub fn from_random(bits: u64) -> Self {
         Self(bits)
+    }
+
+    /// Returns the 64 bits.
+    pub fn to_bits(self) -> u64 {
+        self.0
     }
 
     /// Reads an id back from a response; `None` if it cannot be one of ours.
@@ -39,115 +43,164 @@ impl fmt::Display for TransactionId {
     }
 }
 
-/// Whose request it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transaction {
-    /// The session, by the number its shard gave it.
-    pub session: u64,
-    /// The chunk it belongs to.
-    pub outgoing: OutgoingId,
-    /// What its sender wants to hear.
-    pub failure_report: FailureReport,
+/// A request of ours that waits for its response.
+#[derive(Debug)]
+struct Request<T> {
+    failure_report: FailureReport,
+    whose: T,
+    due: Due,
 }
 
-/// What the caller must do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Count this request as answered by 408 (RFC 4975 §7.1.1).
-    TimedOut(Transaction),
+/// When silence will count.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// It is still being sent.
+    Open,
+    /// Its last octet stands at this position of the stream.
+    Ended(u64),
+    /// Its last octet was with the operating system at this time.
+    Written(Instant),
 }
 
-/// Requests sent over one stream that still wait for their response.
+/// Requests sent over one stream that still wait for their response; `T` tells whose they are.
 ///
 /// The timer of a request starts when its last octet was handed to the operating system, not
-/// when it was queued: the stream's position says when that is.
+/// when it was queued: the stream's position says when that is. Timers are looked at together,
+/// by [`Hop::handle_tick`]: at a hundred thousand requests a second one timer each would be
+/// most of the work.
 #[derive(Debug)]
-pub struct Hop {
+pub struct Hop<T> {
     response_timeout: Duration,
-    transactions: HashMap<TransactionId, Transaction>,
-    /// In the order of their last octet.
-    queued: VecDeque<(u64, TransactionId)>,
-    /// In the order of their deadline: all timers are equally long.
-    armed: VecDeque<(Instant, TransactionId)>,
-    effects: VecDeque<Effect>,
+    requests: HashMap<TransactionId, Request<T>>,
+    /// Those among them that only an error answers.
+    quiet: usize,
 }
 
-impl Hop {
+/// Requests that want errors only are remembered up to this many: they leave no trace when all
+/// is well, and would pile up for as long as silence may last.
+const MAX_QUIET: usize = 4096;
+
+impl<T> Hop<T> {
     /// Starts with nothing in flight.
     pub fn new(response_timeout: Duration) -> Self {
         Self {
             response_timeout,
-            transactions: HashMap::new(),
-            queued: VecDeque::new(),
-            armed: VecDeque::new(),
-            effects: VecDeque::new(),
+            requests: HashMap::new(),
+            quiet: 0,
         }
     }
 
     /// Returns how many requests are in flight.
     pub fn in_flight(&self) -> usize {
-        self.transactions.len()
+        self.requests.len()
     }
 
     /// Notes that a request opened. Where nothing can come back nothing is kept.
-    pub fn handle_opened(&mut self, id: TransactionId, transaction: Transaction) {
-        if transaction.failure_report != FailureReport::No {
-            self.transactions.insert(id, transaction);
-        }
+    pub fn handle_opened(&mut self, id: TransactionId, failure_report: FailureReport, whose: T) {
+        self.note(id, failure_report, whose, Due::Open);
     }
 
-    /// Notes that the last octet of a request stands at `position` of the stream.
+    /// Notes a request whose last octet stands at `position` of the stream.
+    pub fn handle_sent(
+        &mut self,
+        id: TransactionId,
+        failure_report: FailureReport,
+        position: u64,
+        whose: T,
+    ) {
+        self.note(id, failure_report, whose, Due::Ended(position));
+    }
+
+    /// Notes that the last octet of an open request stands at `position` of the stream.
     pub fn handle_ended(&mut self, id: TransactionId, position: u64) {
-        if self.transactions.contains_key(&id) {
-            self.queued.push_back((position, id));
-        }
-    }
-
-    /// Starts the timers of all requests whose last octet was written: `position` octets of the
-    /// stream are with the operating system.
-    pub fn handle_written(&mut self, position: u64, now: Instant) {
-        while let Some((_, id)) = self.queued.pop_front_if(|(last, _)| *last <= position) {
-            self.armed.push_back((now + self.response_timeout, id));
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.due = Due::Ended(position);
         }
     }
 
     /// Takes a response; returns whose request it answers, if that is still waiting.
-    pub fn handle_response(&mut self, id: TransactionId) -> Option<Transaction> {
-        self.transactions.remove(&id)
+    pub fn handle_response(&mut self, id: TransactionId) -> Option<T> {
+        let request = self.requests.remove(&id)?;
+        self.forget(request.failure_report);
+        Some(request.whose)
     }
 
-    /// Forgets what `session` has in flight.
-    pub fn handle_session_closed(&mut self, session: u64) {
-        self.transactions
-            .retain(|_, transaction| transaction.session != session);
+    /// Forgets the requests of an owner who is gone.
+    pub fn handle_owner_gone(&mut self, is_his: impl Fn(&T) -> bool) {
+        let quiet = &mut self.quiet;
+        self.requests.retain(|_, request| {
+            let keep = !is_his(&request.whose);
+            if !keep && request.failure_report == FailureReport::Partial {
+                *quiet -= 1;
+            }
+            keep
+        });
     }
 
-    /// Counts as answered by 408 what is unanswered at `now`. A request that wants only errors
-    /// is forgotten: nobody may conclude anything from silence.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, id)) = self.armed.pop_front_if(|(deadline, _)| *deadline <= now) {
-            if let Some(transaction) = self.transactions.remove(&id)
-                && transaction.failure_report.duties().run_timer
-            {
-                self.effects.push_back(Effect::TimedOut(transaction));
+    /// Looks at the timers: `position` octets of the stream are with the operating system.
+    /// Returns whose requests count as answered by 408 now. A request that wants only errors is
+    /// forgotten: nobody may conclude anything from silence.
+    pub fn handle_tick(&mut self, position: u64, now: Instant) -> Vec<T> {
+        let Some(last) = now.checked_sub(self.response_timeout) else {
+            return Vec::new();
+        };
+        let is_late = |_: &TransactionId, request: &mut Request<T>| match request.due {
+            Due::Open => false,
+            Due::Ended(end) => {
+                if end <= position {
+                    request.due = Due::Written(now);
+                }
+                false
+            }
+            Due::Written(at) => at <= last,
+        };
+        let late: Vec<_> = self.requests.extract_if(is_late).collect();
+        let mut silent = Vec::new();
+        for (_, request) in late {
+            self.forget(request.failure_report);
+            if request.failure_report.duties().run_timer {
+                silent.push(request.whose);
             }
         }
-    }
-
-    /// Returns when [`Hop::handle_timeout`] is due.
-    pub fn next_timeout(&mut self) -> Option<Instant> {
-        while let Some((deadline, id)) = self.armed.front() {
-            if self.transactions.contains_key(id) {
-                return Some(*deadline);
-            }
-            self.armed.pop_front();
+        if self.requests.is_empty() {
+            self.requests.shrink_to_fit();
         }
-        None
+        silent
     }
 
-    /// Takes the next effect.
-    pub fn next_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+    /// The stream is gone. Returns whose requests are lost: those that nobody answered, and
+    /// those that never left, of the ones that want only errors.
+    pub fn handle_lost(&mut self, position: u64) -> Vec<T> {
+        self.quiet = 0;
+        let requests = std::mem::take(&mut self.requests);
+        let is_lost = |request: &Request<T>| match request.due {
+            Due::Ended(end) if end > position => true,
+            Due::Open => true,
+            _ => request.failure_report.duties().run_timer,
+        };
+        let lost = requests.into_values().filter(is_lost);
+        lost.map(|request| request.whose).collect()
+    }
+
+    fn note(&mut self, id: TransactionId, failure_report: FailureReport, whose: T, due: Due) {
+        match failure_report {
+            FailureReport::No => return,
+            FailureReport::Partial if self.quiet == MAX_QUIET => return,
+            FailureReport::Partial => self.quiet += 1,
+            FailureReport::Yes => {}
+        }
+        let request = Request {
+            failure_report,
+            whose,
+            due,
+        };
+        self.requests.insert(id, request);
+    }
+
+    fn forget(&mut self, failure_report: FailureReport) {
+        if failure_report == FailureReport::Partial {
+            self.quiet -= 1;
+        }
     }
 }
 
@@ -188,77 +241,100 @@ pub fn admit(place: Place, is_send: bool) -> Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::msrp::session::{Rules, Session};
 
     const WAIT: Duration = Duration::from_secs(30);
+    const NOBODY: Vec<&str> = Vec::new();
 
-    fn transaction(failure_report: FailureReport) -> Transaction {
-        let outgoing = Session::new(Rules::default()).start(failure_report);
-        Transaction {
-            session: 7,
-            outgoing,
-            failure_report,
-        }
-    }
-
-    fn sent(failure_report: FailureReport, position: u64) -> (Hop, TransactionId) {
+    fn sent(failure_report: FailureReport, position: u64) -> (Hop<&'static str>, TransactionId) {
         let mut hop = Hop::new(WAIT);
         let id = TransactionId::from_random(0xa0b1_c2d3_e4f5_0617);
-        hop.handle_opened(id, transaction(failure_report));
+        hop.handle_opened(id, failure_report, "alice");
         hop.handle_ended(id, position);
         (hop, id)
     }
 
     #[test]
     fn silence_counts_as_408_thirty_seconds_after_the_last_octet() {
-        let start = Instant::now();
+        let start = Instant::now() + WAIT;
         let (mut hop, _) = sent(FailureReport::Yes, 1000);
-        hop.handle_written(999, start);
-        assert_eq!(hop.next_timeout(), None);
+        assert_eq!(hop.handle_tick(999, start), NOBODY);
 
         let written = start + Duration::from_secs(60);
-        hop.handle_written(1000, written);
-        assert_eq!(hop.next_timeout(), Some(written + WAIT));
-        hop.handle_timeout(written + WAIT - Duration::from_millis(1));
-        assert_eq!(hop.next_effect(), None);
-        hop.handle_timeout(written + WAIT);
-        let expected = Effect::TimedOut(transaction(FailureReport::Yes));
-        assert_eq!(hop.next_effect(), Some(expected));
+        assert_eq!(hop.handle_tick(1000, written), NOBODY);
+        let early = written + WAIT - Duration::from_millis(1);
+        assert_eq!(hop.handle_tick(1000, early), NOBODY);
+        assert_eq!(hop.handle_tick(1000, written + WAIT), ["alice"]);
         assert_eq!(hop.in_flight(), 0);
     }
 
     #[test]
     fn response_stops_the_timer() {
+        let now = Instant::now() + WAIT;
         let (mut hop, id) = sent(FailureReport::Yes, 10);
-        hop.handle_written(10, Instant::now());
+        hop.handle_tick(10, now);
         let whose = hop.handle_response(TransactionId::parse(&id.to_octets()).unwrap());
-        assert_eq!(whose, Some(transaction(FailureReport::Yes)));
-        assert_eq!((hop.next_timeout(), hop.handle_response(id)), (None, None));
+        assert_eq!(whose, Some("alice"));
+        assert_eq!(hop.handle_tick(10, now + WAIT), NOBODY);
+        assert_eq!(hop.handle_response(id), None);
     }
 
     #[test]
     fn response_may_come_before_the_request_ended() {
         let mut hop = Hop::new(WAIT);
         let id = TransactionId::from_random(1);
-        hop.handle_opened(id, transaction(FailureReport::Yes));
+        hop.handle_opened(id, FailureReport::Yes, "alice");
         assert!(hop.handle_response(id).is_some());
         hop.handle_ended(id, 10);
-        hop.handle_written(10, Instant::now());
-        assert_eq!(hop.next_timeout(), None);
+        assert_eq!(hop.in_flight(), 0);
     }
 
     #[test]
     fn silence_after_a_partial_request_says_nothing() {
-        let now = Instant::now();
+        let now = Instant::now() + WAIT;
         let (mut hop, _) = sent(FailureReport::Partial, 10);
-        hop.handle_written(10, now);
-        hop.handle_timeout(now + WAIT);
-        assert_eq!((hop.next_effect(), hop.in_flight()), (None, 0));
+        hop.handle_tick(10, now);
+        assert_eq!(hop.handle_tick(10, now + WAIT), NOBODY);
+        assert_eq!(hop.in_flight(), 0);
     }
 
     #[test]
     fn request_that_wants_no_answer_is_not_kept() {
         assert_eq!(sent(FailureReport::No, 10).0.in_flight(), 0);
+    }
+
+    #[test]
+    fn requests_that_want_errors_only_do_not_pile_up() {
+        let mut hop = Hop::new(WAIT);
+        for id in 0..2 * MAX_QUIET as u64 {
+            hop.handle_sent(
+                TransactionId::from_random(id),
+                FailureReport::Partial,
+                id,
+                id,
+            );
+        }
+        assert_eq!(hop.in_flight(), MAX_QUIET);
+        hop.handle_owner_gone(|_| true);
+        hop.handle_sent(TransactionId::from_random(7), FailureReport::Partial, 1, 7);
+        assert_eq!(hop.in_flight(), 1);
+    }
+
+    #[test]
+    fn lost_stream_tells_whom_it_left_without_an_answer() {
+        let now = Instant::now() + WAIT;
+        let mut hop = Hop::new(WAIT);
+        let requests = [
+            (1, FailureReport::Yes, 10),
+            (2, FailureReport::Partial, 20),
+            (3, FailureReport::Partial, 30),
+        ];
+        for (id, failure_report, end) in requests {
+            hop.handle_sent(TransactionId::from_random(id), failure_report, end, id);
+        }
+        hop.handle_tick(20, now);
+        let mut lost = hop.handle_lost(20);
+        lost.sort_unstable();
+        assert_eq!(lost, [1, 3]);
     }
 
     #[test]

@@ -9,9 +9,32 @@ const REFUSED: &str = "restante_msrp_refused_total";
 const CLOSED: &str = "restante_msrp_closed_total";
 const TIMEOUTS: &str = "restante_msrp_response_timeouts_total";
 const STRAY: &str = "restante_msrp_stray_responses_total";
+const REPORTS: &str = "restante_msrp_reports_total";
+const GRANTED: &str = "restante_msrp_relay_uris_total";
+const PAUSES: &str = "restante_msrp_reader_pauses_total";
+const RESPONSE: &str = "restante_msrp_responses_total";
+
+/// Status codes counted one by one.
+const RESPONSES: [&str; 12] = [
+    "200", "400", "401", "403", "408", "413", "415", "423", "481", "501", "506", "other",
+];
 
 /// Why requests are refused.
-const REFUSALS: [&str; 17] = [
+const REFUSALS: [&str; 31] = [
+    "relay_uri",
+    "relay_client_away",
+    "relay_next_hop",
+    "relay_itself",
+    "relay_loop",
+    "relay_unreachable",
+    "relay_failed",
+    "relay_needs_tls",
+    "relay_wrong_proof",
+    "relay_expires",
+    "relay_forbidden",
+    "relay_bad_auth",
+    "relay_too_many_uris",
+    "relay_accounts",
     "bound_elsewhere",
     "no_session",
     "unknown_method",
@@ -64,6 +87,17 @@ pub struct Metrics {
     pub timeouts: Counter,
     /// Responses to no request of ours.
     pub stray: Counter,
+    /// REPORTs of the relay's own.
+    pub reports_made: Counter,
+    /// REPORTs of others that were passed on.
+    pub reports_passed: Counter,
+    /// Relay URIs given out or refreshed.
+    pub uris_granted: Counter,
+    /// Readers stopped because what they feed is full.
+    pub paused: Counter,
+    /// Readers that go on.
+    pub resumed: Counter,
+    responses: [Counter; RESPONSES.len()],
     refused: [Counter; REFUSALS.len()],
     closed: [Counter; CLOSINGS.len()],
 }
@@ -98,6 +132,14 @@ impl Metrics {
             "SEND requests that stayed unanswered"
         );
         describe_counter!(STRAY, Unit::Count, "Responses to no request in flight");
+        describe_counter!(REPORTS, Unit::Count, "REPORT requests sent, by origin");
+        describe_counter!(GRANTED, Unit::Count, "Relay URIs given out or refreshed");
+        describe_counter!(
+            PAUSES,
+            Unit::Count,
+            "Connections not read because what they feed is full, by turn"
+        );
+        describe_counter!(RESPONSE, Unit::Count, "Responses received, by code");
         Self {
             connections: gauge!(CONNECTIONS),
             sessions: gauge!(SESSIONS),
@@ -107,6 +149,12 @@ impl Metrics {
             octets_out: counter!(OCTETS, "direction" => "out"),
             timeouts: counter!(TIMEOUTS),
             stray: counter!(STRAY),
+            reports_made: counter!(REPORTS, "origin" => "relay"),
+            reports_passed: counter!(REPORTS, "origin" => "passed"),
+            uris_granted: counter!(GRANTED),
+            paused: counter!(PAUSES, "turn" => "paused"),
+            resumed: counter!(PAUSES, "turn" => "resumed"),
+            responses: RESPONSES.map(|code| counter!(RESPONSE, "code" => code)),
             refused: REFUSALS.map(|reason| counter!(REFUSED, "reason" => reason)),
             closed: CLOSINGS.map(|reason| counter!(CLOSED, "reason" => reason)),
         }
@@ -122,6 +170,25 @@ impl Metrics {
     pub fn open_session(&self) -> Open {
         self.sessions.increment(1);
         Open(self.sessions.clone())
+    }
+
+    /// Counts a response received.
+    pub fn response(&self, code: u16) {
+        let place = match code {
+            200 => 0,
+            400 => 1,
+            401 => 2,
+            403 => 3,
+            408 => 4,
+            413 => 5,
+            415 => 6,
+            423 => 7,
+            481 => 8,
+            501 => 9,
+            506 => 10,
+            _ => 11,
+        };
+        self.responses[place].increment(1);
     }
 
     /// Counts a refused request.

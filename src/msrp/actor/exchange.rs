@@ -1,4 +1,5 @@
 //! How a connection reaches the shard that owns its session.
+use super::relaying::Desk;
 use crate::{
     msrp::{Decoder, Frame},
     net::{Detached, Port},
@@ -21,15 +22,30 @@ pub(super) struct Arrival {
 pub struct Exchange {
     doors: Mutex<Vec<Option<mpsc::Sender<Arrival>>>>,
     listen: Mutex<Option<SocketAddr>>,
+    desk: Option<Arc<Desk>>,
 }
 
 impl Exchange {
-    /// Makes an exchange for `shards` switchboards.
+    /// Makes an exchange for `shards` switchboards that relay nothing.
     pub fn new(shards: usize) -> Arc<Self> {
+        Self::with(shards, None)
+    }
+
+    /// Makes an exchange for `shards` switchboards that relay for the clients `desk` admits.
+    pub fn relaying(shards: usize, desk: Arc<Desk>) -> Arc<Self> {
+        Self::with(shards, Some(desk))
+    }
+
+    fn with(shards: usize, desk: Option<Arc<Desk>>) -> Arc<Self> {
         Arc::new(Self {
             doors: Mutex::new(vec![None; shards.max(1)]),
             listen: Mutex::new(None),
+            desk,
         })
+    }
+
+    pub(super) fn desk(&self) -> Option<&Arc<Desk>> {
+        self.desk.as_ref()
     }
 
     /// Opens the door of `shard`.

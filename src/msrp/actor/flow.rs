@@ -1,6 +1,6 @@
 //! How full a connection is, who writes it when, and who is told.
 use super::{CloseReason, SessionEvent, link::Link};
-use crate::{clock, net::Pressure};
+use crate::net::Pressure;
 use std::{cell::Cell, rc::Rc};
 
 /// Output collected before it is written out of turn.
@@ -55,10 +55,6 @@ impl Link {
     pub(super) fn flush(self: &Rc<Self>) {
         self.flow.dirty.set(false);
         self.flush_out();
-        let written = self.written();
-        self.in_flight
-            .borrow_mut()
-            .handle_written(written, clock::now());
         match self.outlet.pressure() {
             Pressure::Low => self.tell_writable(),
             Pressure::High => self.watch(),

@@ -1,12 +1,16 @@
 //! The actor of one connection: it owns the stream and takes each read as one batch.
 use super::{
-    CloseReason, Inbound, SessionEvent, bypass::Bypass, link::Link, listener::owner_of,
+    CloseReason, Inbound, SessionEvent,
+    bypass::Bypass,
+    link::Link,
+    relaying::{Carried, Passage, Route, Step},
     session::State,
+    transaction::Whose,
 };
 use crate::{
     msrp::{
         ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
-        Uri,
+        Uri, Whole,
         hop::{Admission, Place, admit},
         session::{Answer, previous_hop},
         uri,
@@ -25,18 +29,31 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[rtype(result = "()")]
 pub(super) struct Leave;
 
+/// What stood in the way of a request that was held back may be gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Resume;
+
 /// Owns the inbound half of a connection.
 pub(super) struct HopActor {
-    link: Rc<Link>,
+    pub(super) link: Rc<Link>,
     current: Current,
     inlet: Option<Inlet<Decoder>>,
     first: Vec<Frame>,
     /// Ways to other shards that own sessions on this connection.
     bypasses: HashMap<usize, Rc<Bypass>>,
+    /// The way that the last relayed SEND took.
+    pub(super) last: Option<Rc<Route>>,
+    /// Frames that wait for their far side. The connection is not read while there are any.
+    held: Vec<Frame>,
+    is_holding: bool,
+    /// What this read brought the relay.
+    pub(super) passed: u64,
+    pub(super) octets: u64,
 }
 
 /// The request or response whose frames come in.
-enum Current {
+pub(super) enum Current {
     /// Nobody wants the rest of it.
     Nobody,
     /// A SEND for a session.
@@ -45,6 +62,12 @@ enum Current {
     Bodiless(Rc<State>, Head),
     /// Something for another shard.
     Foreign(Rc<Bypass>, Head),
+    /// A SEND that goes on while it comes in.
+    Passing(Box<Passage>),
+    /// Something short that goes on at its end.
+    Carrying(Box<Carried>),
+    /// Something that cannot go on yet.
+    Held(Head),
 }
 
 impl HopActor {
@@ -55,6 +78,11 @@ impl HopActor {
             inlet: Some(inlet),
             first,
             bypasses: HashMap::new(),
+            last: None,
+            held: Vec::new(),
+            is_holding: false,
+            passed: 0,
+            octets: 0,
         };
         link.owned_by(actor.start());
     }
@@ -66,34 +94,77 @@ impl HopActor {
         for bypass in self.bypasses.values() {
             bypass.flush();
         }
+        if self.passed > 0 {
+            self.link.note_passed(self.passed, self.octets);
+            (self.passed, self.octets) = (0, 0);
+        }
         self.link.board.run();
     }
 
     fn take_frame(&mut self, frame: Frame) {
+        if self.is_holding {
+            return self.held.push(frame);
+        }
         match frame {
-            Frame::Whole(whole) => whole.split().for_each(|frame| self.take_frame(frame)),
+            Frame::Whole(whole) => self.take_whole(whole),
             Frame::Head(head) => self.take_head(head),
             Frame::Body(octets) => self.take_body(octets),
             Frame::End(flag) => self.take_end(flag),
         }
     }
 
+    fn take_whole(&mut self, whole: Whole) {
+        let mut step = self.pass_whole(&whole);
+        if matches!(step, Step::Unknown) && self.begins_flow(whole.head()) {
+            step = self.pass_whole(&whole);
+        }
+        match step {
+            Step::Passed => self.link.board.tap_received(whole.head().octets()),
+            Step::Full(out) => {
+                out.feed(&self.link);
+                self.hold();
+                self.held.push(Frame::Whole(whole));
+            }
+            Step::Unknown => whole.split().for_each(|frame| self.take_frame(frame)),
+        }
+    }
+
+    /// Stops reading until [`Resume`]; the caller says what comes first then.
+    pub(super) fn hold(&mut self) {
+        if !std::mem::replace(&mut self.is_holding, true) {
+            self.link.gate.close();
+        }
+    }
+
     fn take_head(&mut self, head: Head) {
-        self.link.board.tap_received(head.octets());
         self.current = match head.kind() {
             Kind::Response { code, .. } => self.take_response(head, code),
             Kind::Request(_) => self.take_request(head),
         };
+        if let Current::Held(_) = self.current
+            && let Current::Held(head) = std::mem::replace(&mut self.current, Current::Nobody)
+        {
+            self.held.push(Frame::Head(head));
+        }
     }
 
     fn take_response(&mut self, head: Head, code: u16) -> Current {
-        if let Some((session, transaction)) = self.link.answered(head.transaction_id()) {
-            session.take_status(transaction, code);
-            return Current::Nobody;
+        self.link.board.tap_received(head.octets());
+        self.link.board.metrics.response(code);
+        match self.link.answered(head.transaction_id()) {
+            Some(Whose::Session(transaction)) => {
+                if let Some(session) = self.link.session(transaction.session) {
+                    session.take_status(transaction, code);
+                }
+                return Current::Nobody;
+            }
+            Some(whose) => return self.take_relayed_answer(whose, head, code),
+            None => {}
         }
-        match owner_of(&head).is_some_and(|shard| self.bypasses.contains_key(&shard)) {
-            true => self.take_foreign(head),
-            false => {
+        let shard = self.link.board.owner_of(&head);
+        match shard.filter(|shard| self.bypasses.contains_key(shard)) {
+            Some(shard) => self.take_foreign(head, shard),
+            None => {
                 self.link.board.metrics.stray.increment(1);
                 Current::Nobody
             }
@@ -101,10 +172,7 @@ impl HopActor {
     }
 
     /// Sends what belongs to another shard on its way there.
-    fn take_foreign(&mut self, head: Head) -> Current {
-        let Some(shard) = owner_of(&head) else {
-            return Current::Nobody;
-        };
+    pub(super) fn take_foreign(&mut self, head: Head, shard: usize) -> Current {
         let open = self.bypasses.get(&shard).filter(|bypass| !bypass.is_over());
         let bypass = open.cloned().unwrap_or_else(|| Bypass::open(&self.link));
         self.bypasses.insert(shard, bypass.clone());
@@ -112,20 +180,28 @@ impl HopActor {
         Current::Foreign(bypass, head)
     }
 
-    fn is_foreign(&self, head: &Head) -> bool {
+    /// Returns the shard that owns what a request names, if that is another one.
+    fn foreign_owner(&self, head: &Head) -> Option<usize> {
         let board = &self.link.board;
-        owner_of(head).is_some_and(|shard| shard != board.shard && board.exchange.has_door(shard))
+        let is_foreign = |shard: &usize| *shard != board.shard && board.exchange.has_door(*shard);
+        board.owner_of(head).filter(is_foreign)
     }
 
     fn take_request(&mut self, head: Head) -> Current {
         if let Err(error) = head.check() {
             return self.refuse(&head, error.status(), error.kind());
         }
-        let is_send = head.method() == Some(Method::Send);
         let (session, place) = self.find(&head);
-        if session.is_none() && self.is_foreign(&head) {
-            return self.take_foreign(head);
+        if session.is_none() {
+            if let Some(current) = self.take_relayed(&head) {
+                return current;
+            }
+            if let Some(shard) = self.foreign_owner(&head) {
+                return self.take_foreign(head, shard);
+            }
         }
+        self.link.board.tap_received(head.octets());
+        let is_send = head.is_send();
         match (admit(place, is_send), session) {
             (Admission::Take, Some(session)) => self.give(session, head),
             (Admission::Bind, Some(session)) => {
@@ -168,9 +244,11 @@ impl HopActor {
     }
 
     fn take_body(&mut self, octets: Bytes) {
-        let (session, token) = match &self.current {
+        let (session, token) = match &mut self.current {
             Current::Chunk(session, token) => (session, token),
             Current::Foreign(bypass, head) => return bypass.take(head, Frame::Body(octets)),
+            Current::Passing(_) => return self.pass_body(octets),
+            Current::Carrying(carried) => return carried.body(&octets),
             _ => return,
         };
         self.link
@@ -194,9 +272,32 @@ impl HopActor {
         }
     }
 
+    /// Lets octets of a SEND go on that is still coming in.
+    fn pass_body(&mut self, octets: Bytes) {
+        let Current::Passing(passage) = &mut self.current else {
+            return;
+        };
+        if let Some(out) = passage.out().filter(|out| out.is_full()) {
+            out.feed(&self.link);
+            self.hold();
+            return self.held.push(Frame::Body(octets));
+        }
+        self.octets += octets.len() as u64;
+        if passage.body(octets).is_err()
+            && let Current::Passing(passage) = std::mem::replace(&mut self.current, Current::Nobody)
+        {
+            passage.lose();
+        }
+    }
+
     fn take_end(&mut self, flag: Continuation) {
         match std::mem::replace(&mut self.current, Current::Nobody) {
-            Current::Nobody => {}
+            Current::Nobody | Current::Held(_) => {}
+            Current::Passing(passage) => {
+                self.passed += 1;
+                passage.end(flag);
+            }
+            Current::Carrying(carried) => carried.end(&self.link, flag),
             Current::Chunk(session, token) => {
                 if session.machine.borrow().is_wanted(token) {
                     session.push(SessionEvent::End(token, flag));
@@ -223,7 +324,7 @@ impl HopActor {
         session.respond(token, 200);
     }
 
-    fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
+    pub(super) fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
         let path = head.to_path_text().unwrap_or_default();
         let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
         let session = session.filter(|session| names(path, session));
@@ -237,7 +338,7 @@ impl HopActor {
     }
 
     /// Answers a request that no session takes, where an answer is allowed (RFC 4975 §7.2).
-    fn refuse(&self, head: &Head, code: u16, reason: &'static str) -> Current {
+    pub(super) fn refuse(&self, head: &Head, code: u16, reason: &'static str) -> Current {
         self.link.board.metrics.refused(reason);
         tracing::debug!(peer = %self.link.peer, code, reason, "MSRP request refused");
         let is_report = head.method() == Some(Method::Report);
@@ -304,9 +405,27 @@ impl Handler<Leave> for HopActor {
     }
 }
 
+impl Handler<Resume> for HopActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, _: &mut Self::Context) {
+        if !std::mem::replace(&mut self.is_holding, false) {
+            return;
+        }
+        self.link.gate.open();
+        if !self.link.is_down() {
+            let held = std::mem::take(&mut self.held);
+            self.take_batch(held);
+        }
+    }
+}
+
 /// Covers an actor that panicked: its sessions learn that their connection is gone.
 impl Drop for HopActor {
     fn drop(&mut self) {
+        if let Current::Passing(passage) = std::mem::replace(&mut self.current, Current::Nobody) {
+            passage.abandon();
+        }
         self.link.fail(CloseReason::Internal);
         for bypass in self.bypasses.values() {
             bypass.close();

@@ -4,14 +4,16 @@ use super::{
     flow::Flow,
     hop::{HopActor, Leave},
     output::{OpenChunk, Out},
+    relaying::{Feeders, Relaying, TIMED_OUT},
     session::State,
     switchboard::Switchboard,
+    transaction::{Transaction, Whose},
 };
 use crate::{
     clock,
     msrp::{
-        ByteRange, Continuation, Method, OutgoingHead, OutgoingId, encoding,
-        hop::{Effect, Hop, Transaction, TransactionId},
+        ByteRange, Continuation, FailureReport, Method, OutgoingHead, OutgoingId, encoding,
+        hop::{Hop, TransactionId},
         metrics,
         session::Answer,
     },
@@ -35,8 +37,10 @@ pub(super) struct Link {
     pub(super) gate: Gate,
     pub(super) outlet: Outlet,
     pub(super) out: RefCell<Out>,
-    pub(super) in_flight: RefCell<Hop>,
+    pub(super) in_flight: RefCell<Hop<Whose>>,
     pub(super) flow: Flow,
+    /// What is relayed from here and to here.
+    pub(super) relaying: OnceCell<Box<Relaying>>,
     sessions: RefCell<HashMap<u64, Rc<State>>>,
     /// When the connection ends if no session is on it by then.
     alone_until: Cell<Option<Instant>>,
@@ -45,6 +49,14 @@ pub(super) struct Link {
     bound: Cell<bool>,
     /// Ways to other shards whose sessions are on it.
     carried: Cell<u32>,
+    /// Something is relayed: nobody closes it for want of a session.
+    pub(super) kept: Cell<bool>,
+    /// Who waits for it to take more.
+    pub(super) feeders: Feeders,
+    /// Something was relayed since the last look.
+    pub(super) is_used: Cell<bool>,
+    /// When something was relayed last, as far as the timer knows.
+    pub(super) used: Cell<Instant>,
     /// Who made the connection closes it first.
     ours: bool,
     actor: OnceCell<Addr<HopActor>>,
@@ -72,6 +84,11 @@ impl Link {
             down: Cell::new(false),
             bound: Cell::new(false),
             carried: Cell::new(0),
+            kept: Cell::new(false),
+            feeders: Feeders::default(),
+            is_used: Cell::new(false),
+            used: Cell::new(clock::now()),
+            relaying: OnceCell::new(),
             ours,
             actor: OnceCell::new(),
             _open: board.metrics.open_connection(),
@@ -89,7 +106,11 @@ impl Link {
     /// Takes a session off this connection.
     pub(super) fn detach(&self, session: u64) {
         self.sessions.borrow_mut().remove(&session);
-        self.in_flight.borrow_mut().handle_session_closed(session);
+        let is_his = |whose: &Whose| match whose {
+            Whose::Session(transaction) => transaction.session == session,
+            Whose::Relayed(_) | Whose::Asked(_) => false,
+        };
+        self.in_flight.borrow_mut().handle_owner_gone(is_his);
         self.check_alone();
     }
 
@@ -115,12 +136,17 @@ impl Link {
         }
     }
 
-    /// Returns the session that wrote a request of ours, and the request.
-    pub(super) fn answered(&self, id: &[u8]) -> Option<(Rc<State>, Transaction)> {
+    /// Returns whose request of ours a response answers.
+    pub(super) fn answered(&self, id: &[u8]) -> Option<Whose> {
         let id = TransactionId::parse(id)?;
-        let transaction = self.in_flight.borrow_mut().handle_response(id)?;
-        let session = self.sessions.borrow().get(&transaction.session).cloned()?;
-        Some((session, transaction))
+        let whose = self.in_flight.borrow_mut().handle_response(id)?;
+        self.check_relief();
+        Some(whose)
+    }
+
+    /// Returns a session on this connection.
+    pub(super) fn session(&self, number: u64) -> Option<Rc<State>> {
+        self.sessions.borrow().get(&number).cloned()
     }
 
     /// Returns the sessions on this connection.
@@ -130,6 +156,26 @@ impl Link {
 
     pub(super) fn is_down(&self) -> bool {
         self.down.get()
+    }
+
+    pub(super) fn has_sessions(&self) -> bool {
+        !self.sessions.borrow().is_empty() || self.carried.get() > 0
+    }
+
+    /// Keeps the connection from now on whether it has sessions or not, or no longer.
+    pub(super) fn keep_alone(&self, keep: bool) {
+        self.kept.set(keep);
+        match keep {
+            true => {
+                self.bound.set(true);
+                self.alone_until.set(None);
+            }
+            false => self.check_alone(),
+        }
+    }
+
+    pub(super) fn actor(&self) -> Option<&Addr<HopActor>> {
+        self.actor.get()
     }
 
     /// Names the actor that owns the inbound half.
@@ -168,7 +214,7 @@ impl Link {
         open.is_some_and(|open| open.session == session && open.outgoing == outgoing)
     }
 
-    /// Opens a SEND. Whatever was open before is interrupted.
+    /// Opens a SEND of a session. Whatever was open before is interrupted.
     pub(super) fn open_send(
         self: &Rc<Self>,
         transaction: Transaction,
@@ -177,19 +223,52 @@ impl Link {
         range: ByteRange,
         has_body: bool,
     ) {
-        let id = self.board.next_transaction();
-        self.write(|out| {
-            let text = id.to_octets();
-            encoding::put_send(out, &text, paths, head, Some(range), has_body);
+        let open = (transaction.session, transaction.outgoing, has_body);
+        let whose = Whose::Session(transaction);
+        self.open_request(open, transaction.failure_report, whose, |out, id| {
+            encoding::put_send(out, id, paths, head, Some(range), has_body);
         });
-        self.in_flight.borrow_mut().handle_opened(id, transaction);
+    }
+
+    /// Opens a SEND whose start `put` writes. `open` names who writes to it from now on, and
+    /// tells whether a body follows.
+    pub(super) fn open_request(
+        self: &Rc<Self>,
+        open: (u64, OutgoingId, bool),
+        failure_report: FailureReport,
+        whose: Whose,
+        put: impl FnOnce(&mut BytesMut, &[u8]),
+    ) {
+        let id = self.board.next_transaction();
+        self.write(|out| put(out, &id.to_octets()));
+        self.in_flight
+            .borrow_mut()
+            .handle_opened(id, failure_report, whose);
         self.board.metrics.chunks_out.increment(1);
+        let (session, outgoing, has_body) = open;
         self.out.borrow_mut().open = Some(OpenChunk {
-            session: transaction.session,
-            outgoing: transaction.outgoing,
+            session,
+            outgoing,
             id,
             has_body,
         });
+    }
+
+    /// Writes a whole request of ours, whose response `whose` waits for.
+    pub(super) fn send_request(
+        self: &Rc<Self>,
+        failure_report: FailureReport,
+        whose: Whose,
+        put: impl FnOnce(&mut BytesMut, &[u8]),
+    ) {
+        let id = self.board.next_transaction();
+        self.write(|out| put(out, &id.to_octets()));
+        if failure_report != FailureReport::No {
+            let end = self.out.borrow().position;
+            self.in_flight
+                .borrow_mut()
+                .handle_sent(id, failure_report, end, whose);
+        }
     }
 
     /// Writes body octets of the open SEND.
@@ -207,23 +286,24 @@ impl Link {
 
     /// Runs the timers.
     pub(super) fn tick(self: &Rc<Self>, now: Instant) {
-        let written = self.written();
-        let mut timed_out = Vec::new();
-        {
-            let mut in_flight = self.in_flight.borrow_mut();
-            in_flight.handle_written(written, now);
-            in_flight.handle_timeout(now);
-            while let Some(Effect::TimedOut(transaction)) = in_flight.next_effect() {
-                timed_out.push(transaction);
-            }
-        }
-        for transaction in timed_out {
+        let silent = match self.in_flight.borrow_mut() {
+            in_flight if in_flight.in_flight() == 0 => Vec::new(),
+            mut in_flight => in_flight.handle_tick(self.written(), now),
+        };
+        for whose in silent {
             self.board.metrics.timeouts.increment(1);
-            let session = self.sessions.borrow().get(&transaction.session).cloned();
-            if let Some(session) = session {
-                session.take_status(transaction, 408);
+            match whose {
+                Whose::Session(transaction) => {
+                    if let Some(session) = self.session(transaction.session) {
+                        session.take_status(transaction, TIMED_OUT);
+                    }
+                }
+                Whose::Relayed(relayed) => relayed.fail(TIMED_OUT),
+                Whose::Asked(_) => {}
             }
         }
+        self.check_relief();
+        self.tick_relaying(now);
         if self.outlet.closed() && !self.is_down() {
             self.fail(CloseReason::Stalled);
         }
@@ -240,10 +320,14 @@ impl Link {
         if self.down.replace(true) {
             return;
         }
+        let lost_at = self.written();
         tracing::debug!(peer = %self.peer, reason = reason.kind(), "MSRP connection closed");
         self.board.metrics.closed(reason.kind());
         match reason {
-            CloseReason::BindTimeout | CloseReason::Local | CloseReason::Framing => {
+            CloseReason::BindTimeout
+            | CloseReason::Local
+            | CloseReason::Framing
+            | CloseReason::Refused(_) => {
                 self.flush_out();
                 self.outlet.close();
             }
@@ -258,11 +342,12 @@ impl Link {
         for (_, session) in sessions {
             session.lost(reason);
         }
+        self.lose_relayed(lost_at);
         self.board.forget_link(self);
     }
 
     /// Appends a whole request or response, interrupting what is open.
-    fn write(self: &Rc<Self>, put: impl FnOnce(&mut BytesMut)) {
+    pub(super) fn write(self: &Rc<Self>, put: impl FnOnce(&mut BytesMut)) {
         {
             let mut out = self.out.borrow_mut();
             if out.open.is_some() {
@@ -280,7 +365,7 @@ impl Link {
     }
 
     fn check_alone(&self) {
-        if self.sessions.borrow().is_empty() && self.carried.get() == 0 {
+        if !self.has_sessions() && !self.kept.get() {
             let config = &self.board.config;
             let wait = match self.ours {
                 true => config.linger,

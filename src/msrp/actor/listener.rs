@@ -1,12 +1,7 @@
 //! How connections come to be: accepted, made, or handed over by another shard.
-use super::{
-    exchange::Arrival,
-    hop::HopActor,
-    link::Link,
-    switchboard::{Switchboard, shard_of},
-};
+use super::{exchange::Arrival, hop::HopActor, link::Link, switchboard::Switchboard};
 use crate::{
-    msrp::{DecodeError, Decoder, Frame, Head, uri},
+    msrp::{DecodeError, Decoder, Frame},
     net::{self, Inlet, Liveness, ReadError},
 };
 use futures_util::StreamExt;
@@ -99,7 +94,8 @@ async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
         Ok(None) => return board.metrics.closed("peer_closed"),
         Err(_) => return board.metrics.closed("bind_timeout"),
     };
-    match owner(&frames) {
+    let first = frames.first().and_then(Frame::head);
+    match first.and_then(|head| board.owner_of(head)) {
         Some(shard) if shard != board.shard && board.exchange.has_door(shard) => {
             let exchange = board.exchange.clone();
             let taken = inlet
@@ -152,14 +148,4 @@ fn refuse(board: &Switchboard, peer: SocketAddr, error: &ReadError<DecodeError>)
             board.metrics.closed("framing");
         }
     }
-}
-
-/// Returns the shard that the first request's To-Path names.
-fn owner(frames: &[Frame]) -> Option<usize> {
-    frames.first().and_then(Frame::head).and_then(owner_of)
-}
-
-/// Returns the shard that a To-Path names.
-pub(super) fn owner_of(head: &Head) -> Option<usize> {
-    uri::session_id_of(head.to_path_text()?).and_then(shard_of)
 }

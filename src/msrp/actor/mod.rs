@@ -17,13 +17,16 @@ mod neighbours;
 mod outbound;
 mod output;
 mod relay;
+mod relaying;
 mod session;
 mod switchboard;
+mod transaction;
 mod work;
 
 pub use exchange::Exchange;
 pub use handle::SessionHandle;
 pub use relay::{Relay, RelayEvent, Side};
+pub use relaying::Desk;
 pub use switchboard::{Direction, Switchboard};
 
 use super::{ChunkToken, Continuation, Head, OutgoingId, Path};

@@ -1,9 +1,8 @@
 //! A chunk of ours on its way out: one for the session, as many SENDs on the wire as fairness
 //! and the largest chunk ask for.
-use super::{SendError, SessionEvent, link::Link, session::State};
+use super::{SendError, SessionEvent, link::Link, session::State, transaction::Transaction};
 use crate::msrp::{
     ByteRange, Continuation, Outgoing, OutgoingHead, OutgoingId, chunker::INTERRUPTIBLE,
-    hop::Transaction,
 };
 use bytes::Bytes;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
 //! What is collected for one connection until it is written.
+use super::transaction::Whose;
 use crate::msrp::{
     Continuation, OutgoingId, encoding,
     hop::{Hop, TransactionId},
@@ -42,7 +43,7 @@ impl Out {
     }
 
     /// Ends the open SEND, if there is one.
-    pub(super) fn end(&mut self, flag: Continuation, in_flight: &RefCell<Hop>) {
+    pub(super) fn end(&mut self, flag: Continuation, in_flight: &RefCell<Hop<Whose>>) {
         let Some(open) = self.open.take() else {
             return;
         };

@@ -1,12 +1,10 @@
 //! One end of a session: its state on its shard.
 use super::{
     CloseReason, OpenSession, Role, SendError, SessionEvent, SessionHandle, Sink, link::Link,
-    outbound::Stream, switchboard::Switchboard,
+    outbound::Stream, switchboard::Switchboard, transaction::Transaction,
 };
 use crate::msrp::{
-    ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, Uri,
-    hop::Transaction,
-    metrics, report,
+    ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, Uri, metrics, report,
     session::{Rules, Session},
 };
 use bytes::Bytes;

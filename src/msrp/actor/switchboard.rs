@@ -3,13 +3,13 @@ use super::{
     CloseReason, Exchange, OpenSession, Role, SessionHandle,
     link::Link,
     listener,
-    neighbours::{Neighbour, Way, shard_digits},
+    neighbours::{Neighbour, Place, Way, shard_digits},
     session::State,
     work::Work,
 };
 use crate::{
     clock,
-    msrp::{Config, Path, Uri, hop::TransactionId, metrics::Metrics},
+    msrp::{Config, Head, Path, Uri, hop::TransactionId, metrics::Metrics, uri::session_id_of},
     net::{self, StreamLimits},
 };
 use actix_rt::task::JoinHandle;
@@ -195,8 +195,22 @@ impl Switchboard {
         self.waiting.borrow_mut().push(Rc::downgrade(state));
         if let Role::Active(addr) = state.role {
             let shard = path.first().session_id().and_then(shard_digits);
-            self.connect(state, Neighbour { addr, shard });
+            let place = Place::At(addr);
+            self.connect(state, Neighbour { place, shard });
         }
+    }
+
+    /// Returns the shard that owns what a To-Path names: the client of a relay URI may have moved
+    /// since that was given out.
+    pub(super) fn owner_of(&self, head: &Head) -> Option<usize> {
+        let id = session_id_of(head.to_path_text()?)?;
+        let desk = self.exchange.desk();
+        desk.and_then(|desk| desk.shard_of(id))
+            .or_else(|| shard_of(id))
+    }
+
+    pub(super) fn link(&self, number: u64) -> Option<Rc<Link>> {
+        self.links.borrow().get(&number).cloned()
     }
 
     pub(super) fn session(&self, id: &[u8]) -> Option<Rc<State>> {
@@ -346,7 +360,7 @@ fn authority(advertise: Option<&str>, listen: SocketAddr) -> String {
 }
 
 /// Returns the shard that owns the session `id`, if the id is of our making.
-pub(super) fn shard_of(id: &[u8]) -> Option<usize> {
+fn shard_of(id: &[u8]) -> Option<usize> {
     let digits = shard_digits(std::str::from_utf8(id).ok()?)?;
     let text = std::str::from_utf8(&digits).ok()?.to_owned();
     usize::from_str_radix(&text, 16).ok()

@@ -35,6 +35,11 @@ pub struct Config {
     pub max_failures: usize,
     /// Most URIs granted over one connection.
     pub max_routes: usize,
+    /// Most flows, each between two ends, that one connection remembers the way of.
+    pub max_flows: usize,
+    /// How long a connection is kept over which nothing is relayed.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
 }
 
 /// Which AUTH is let in over a connection without TLS. RFC 4976 §9.2 wants TLS always.
@@ -64,6 +69,8 @@ impl Default for Config {
             nonces: 100_000,
             max_failures: 3,
             max_routes: 10_000,
+            max_flows: 10_000,
+            idle_timeout: Duration::from_secs(3600),
         }
     }
 }

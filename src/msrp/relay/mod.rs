@@ -7,6 +7,7 @@
 mod config;
 mod gatekeeper;
 mod keys;
+pub mod route;
 mod seal;
 mod verdict;
 

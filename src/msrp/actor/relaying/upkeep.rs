@@ -1,0 +1,155 @@
+//! How relaying begins and ends on a connection, and who waits for it to take more.
+use super::{Relaying, TIMED_OUT};
+use crate::{
+    msrp::actor::{CloseReason, hop::Resume, link::Link, transaction::Whose},
+    net::Pressure,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::{Rc, Weak},
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+/// Connections that are not read, because this one is full.
+#[derive(Default)]
+pub(in crate::msrp::actor) struct Feeders {
+    waiting: RefCell<VecDeque<Weak<Link>>>,
+    is_releasing: Cell<bool>,
+    relief: Notify,
+}
+
+impl Link {
+    /// Returns what is kept here for the relay.
+    pub(in crate::msrp::actor) fn relaying(&self) -> &Relaying {
+        self.relaying.get_or_init(Box::default)
+    }
+
+    /// Tells whether nothing more may be relayed to this connection for now: its queue is over
+    /// its high mark, or the peer owes too many answers.
+    pub(in crate::msrp::actor) fn is_full(&self) -> bool {
+        self.pressure() == Pressure::High || self.owes() > self.board.config.max_in_flight
+    }
+
+    /// Goes on reading `from` when this connection takes more again: one after the other, so
+    /// that all of them together do not fill it anew.
+    pub(in crate::msrp::actor) fn feed(self: &Rc<Self>, from: &Rc<Self>) {
+        let feeders = &self.feeders;
+        feeders.waiting.borrow_mut().push_back(Rc::downgrade(from));
+        self.board.metrics.paused.increment(1);
+        if !feeders.is_releasing.replace(true) {
+            actix_rt::spawn(release(self.clone()));
+        }
+    }
+
+    /// Lets the connection's actor take up what it held back.
+    pub(in crate::msrp::actor) fn resume(&self) {
+        if let Some(actor) = self.actor() {
+            // one message for each time it was stopped: the mailbox cannot fill
+            actor.do_send(Resume);
+        }
+    }
+
+    /// The peer answered, or time passed: perhaps those who wait may go on.
+    pub(in crate::msrp::actor) fn check_relief(&self) {
+        if self.feeders.is_releasing.get() && self.owes() <= self.board.config.max_in_flight / 2 {
+            self.feeders.relief.notify_one();
+        }
+    }
+
+    /// Notes that a flow begins or ends here: the connection stays without a session.
+    pub(in crate::msrp::actor) fn keep(&self) {
+        self.keep_alone(true);
+    }
+
+    pub(in crate::msrp::actor) fn tick_relaying(self: &Rc<Self>, now: Instant) {
+        let Some(relaying) = self.relaying.get() else {
+            return self.tick_kept(now);
+        };
+        if relaying.tick(now) && !relaying.has_lease() && !relaying.is_used() {
+            self.keep_alone(false);
+        }
+        self.tick_kept(now);
+    }
+
+    /// The connection is gone with all octets after `written`: whoever waits for an answer
+    /// hears that none will come.
+    pub(in crate::msrp::actor) fn lose_relayed(&self, written: u64) {
+        let lost = self.in_flight.borrow_mut().handle_lost(written);
+        for whose in lost {
+            if let Whose::Relayed(relayed) = whose {
+                relayed.fail(TIMED_OUT);
+            }
+        }
+        if let Some(relaying) = self.relaying.get() {
+            relaying.end();
+        }
+        self.feeders.relief.notify_one();
+    }
+
+    /// Closes a connection that relayed nothing for too long (RFC 4976 §6.5).
+    fn tick_kept(self: &Rc<Self>, now: Instant) {
+        let Some(desk) = self.board.exchange.desk() else {
+            return;
+        };
+        let has_lease = self
+            .relaying
+            .get()
+            .is_some_and(|relaying| relaying.has_lease());
+        if self.is_used.take() {
+            self.used.set(now);
+        } else if self.kept.get()
+            && !has_lease
+            && now.saturating_duration_since(self.used.get()) > desk.config.idle_timeout
+        {
+            match self.has_sessions() {
+                true => self.keep_alone(false),
+                false => self.fail(CloseReason::Local),
+            }
+        }
+    }
+
+    /// Counts what one read brought the relay.
+    pub(in crate::msrp::actor) fn note_passed(&self, chunks: u64, octets: u64) {
+        let metrics = &self.board.metrics;
+        metrics.chunks_in.increment(chunks);
+        metrics.chunks_out.increment(chunks);
+        metrics.octets_in.increment(octets);
+        metrics.octets_out.increment(octets);
+        self.is_used.set(true);
+    }
+
+    /// Tells whether TLS protects the connection.
+    pub(super) fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Tells whether the peer proved by TLS that it is a relay we trust.
+    pub(super) fn is_trusted(&self) -> bool {
+        false
+    }
+
+    fn owes(&self) -> usize {
+        self.in_flight.borrow().in_flight()
+    }
+}
+
+async fn release(link: Rc<Link>) {
+    while !link.feeders.waiting.borrow().is_empty() {
+        if !link.is_down() {
+            link.outlet().when_low().await;
+            if link.is_full() && !link.is_down() {
+                link.feeders.relief.notified().await;
+                continue;
+            }
+        }
+        let feeder = link.feeders.waiting.borrow_mut().pop_front();
+        if let Some(feeder) = feeder.and_then(|feeder| feeder.upgrade()) {
+            feeder.board.metrics.resumed.increment(1);
+            feeder.resume();
+            tokio::task::yield_now().await;
+        }
+    }
+    link.feeders.is_releasing.set(false);
+}
