@@ -30,7 +30,19 @@ The exit code is 0 only if no acknowledged message was lost, none came twice and
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub scenario: Scenario,
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Scenario(Scenario),
+    /// Senders and receivers on the two sides of an MSRP relay or a TCP forwarder.
+    ///
+    /// Both are played here, so every message is followed from its first octet to its last. Tells
+    /// rates, latencies, and what passing the messages on costs the server.
+    Relay(crate::relay::options::Options),
 }
 
 /// What to do.
@@ -222,7 +234,10 @@ mod tests {
 
     fn options(line: &str) -> Options {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
-        arguments.scenario.options().clone()
+        match arguments.command {
+            Command::Scenario(scenario) => scenario.options().clone(),
+            Command::Relay(_) => panic!("another command"),
+        }
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl Latency {
         self.0.saturating_record(micros.clamp(1, LONGEST));
     }
 
+    /// Adds what was noted in `other`.
+    pub fn add(&mut self, other: &Self) {
+        let added = self.0.add(&other.0);
+        added.expect("all histograms have the same bounds");
+    }
+
     /// How many were noted.
     pub fn count(&self) -> u64 {
         self.0.len()

@@ -10,6 +10,7 @@ mod limits;
 mod octets;
 mod plan;
 mod progress;
+mod relay;
 mod report;
 mod run;
 mod scene;
@@ -25,17 +26,29 @@ const BROKEN: u8 = 1;
 const NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
-    match actix::System::new().block_on(run::run(&arguments.scenario)) {
-        Ok(report) => {
-            println!("{report}");
-            exit_code(&report)
-        }
-        Err(advice) => {
-            eprintln!("loadgen: {advice}");
-            ExitCode::from(NOT_RUN)
-        }
-    }
+    let outcome = match &args::Arguments::parse().command {
+        args::Command::Scenario(scenario) => play(scenario),
+        args::Command::Relay(options) => relay(options),
+    };
+    outcome.unwrap_or_else(|advice| {
+        eprintln!("loadgen: {advice}");
+        ExitCode::from(NOT_RUN)
+    })
+}
+
+fn play(scenario: &args::Scenario) -> Result<ExitCode, String> {
+    let report = actix::System::new().block_on(run::run(scenario))?;
+    println!("{report}");
+    Ok(exit_code(&report))
+}
+
+fn relay(options: &relay::options::Options) -> Result<ExitCode, String> {
+    let is_clean = relay::run(options)?;
+    Ok(if is_clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(BROKEN)
+    })
 }
 
 fn exit_code(report: &report::Report) -> ExitCode {

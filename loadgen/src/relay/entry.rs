@@ -1,0 +1,133 @@
+//! How a connection begins: it is opened, and its client logs in at the relays that are to act
+//! for it. Source: RFC 4976 §5.1.
+use super::{
+    digest::{Attempt, Challenge, Credentials},
+    scan::{Scanner, Step},
+};
+use restante::net;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
+
+/// Longest wait for a connection, and for an answer to AUTH.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How clients log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// Whether the answer to a challenge names the digest-uri.
+    pub names_uri: bool,
+}
+
+/// What a relay granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Relays to go through, the nearest first.
+    pub use_path: Vec<String>,
+}
+
+/// Opens a connection to `target`.
+///
+/// Errors: a sentence for the user.
+pub async fn connect(target: SocketAddr) -> Result<TcpStream, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("no connection to {target}: {error}");
+    match timeout(PATIENCE, TcpStream::connect(target)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(wrong(&error)),
+        Err(elapsed) => Err(wrong(&elapsed)),
+    }
+}
+
+/// The URI of the relay at `address`.
+pub fn relay_uri(address: SocketAddr) -> String {
+    format!("msrp://{address};tcp")
+}
+
+/// Logs `own` in at the relay at `address`, over a connection to it.
+///
+/// Errors: a sentence for the user.
+pub async fn log_in(
+    stream: &TcpStream,
+    address: SocketAddr,
+    own: &str,
+    credentials: &Credentials,
+    manners: Manners,
+) -> Result<Granted, String> {
+    let relay = relay_uri(address);
+    let mut authorization = None;
+    for _ in 0..2 {
+        let tid = format!("{:016x}", net::random_u64());
+        let request = request(&tid, &relay, own, authorization.as_deref());
+        let answer = timeout(PATIENCE, ask(stream, &request)).await;
+        let answer = answer.map_err(|_| format!("{relay} did not answer AUTH"))??;
+        match answer {
+            Answer::Granted(granted) => return Ok(granted),
+            Answer::Challenged(challenge) => {
+                let cnonce = format!("{:016x}", net::random_u64());
+                authorization = Some(challenge.answer(&Attempt {
+                    credentials,
+                    uri: &relay,
+                    names_uri: manners.names_uri,
+                    cnonce: &cnonce,
+                }));
+            }
+            Answer::Refused(why) => return Err(format!("{relay} answered AUTH with {why}")),
+        }
+    }
+    let user = &credentials.user;
+    Err(format!("{relay} does not take the password of {user}"))
+}
+
+enum Answer {
+    Granted(Granted),
+    Challenged(Challenge),
+    Refused(String),
+}
+
+fn request(tid: &str, relay: &str, own: &str, authorization: Option<&str>) -> String {
+    let authorization =
+        authorization.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
+    format!(
+        "MSRP {tid} AUTH\r\nTo-Path: {relay}\r\nFrom-Path: {own}\r\n{authorization}-------{tid}$\r\n"
+    )
+}
+
+async fn ask(stream: &TcpStream, request: &str) -> Result<Answer, String> {
+    let wrong = |error: std::io::Error| format!("the connection broke at AUTH: {error}");
+    stream.writable().await.map_err(wrong)?;
+    let written = stream.try_write(request.as_bytes()).map_err(wrong)?;
+    if written < request.len() {
+        return Err("a new connection takes no AUTH".to_owned());
+    }
+    let mut read = Vec::new();
+    loop {
+        stream.readable().await.map_err(wrong)?;
+        let mut part = [0; 2048];
+        match stream.try_read(&mut part) {
+            Ok(0) => return Err("the relay closed the connection at AUTH".to_owned()),
+            Ok(octets) => read.extend_from_slice(&part[..octets]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(wrong(error)),
+        }
+        let next = Scanner::default().next(&read);
+        if let (_, Step::Head(head)) = next.map_err(|garbage| garbage.to_string())? {
+            let word = String::from_utf8_lossy(head.word).into_owned();
+            return Ok(match head.code() {
+                Some(200) => granted(head.values("Use-Path").next()),
+                Some(401) => {
+                    let known = head.values("WWW-Authenticate").find_map(Challenge::parse);
+                    known.map_or(Answer::Refused(word), Answer::Challenged)
+                }
+                _ => Answer::Refused(word),
+            });
+        }
+    }
+}
+
+fn granted(use_path: Option<&str>) -> Answer {
+    let path = use_path.unwrap_or_default().split_ascii_whitespace();
+    let use_path: Vec<String> = path.map(str::to_owned).collect();
+    match use_path.is_empty() {
+        true => Answer::Refused("200, but no Use-Path".to_owned()),
+        false => Answer::Granted(Granted { use_path }),
+    }
+}

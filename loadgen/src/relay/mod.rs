@@ -1,0 +1,50 @@
+//! A lean MSRP peer for measuring what passes messages on: TCP forwarders and MSRP relays.
+//!
+//! Pairs of a sender and a receiver, both in this process, so that every message is followed from
+//! its first octet to its last without a word between them. Nothing here is the server's code:
+//! frames, digests and the order of things are read from RFC 4975 and RFC 4976 a second time.
+//!
+//! `plan` is what the options mean, `lead` starts a `worker` on every thread, a worker's
+//! connections (`link`) feed `sender` and `receiver`, and what they see becomes a `tally`.
+mod connections;
+mod content;
+mod digest;
+mod entry;
+mod flights;
+mod lead;
+mod letter;
+mod link;
+pub mod options;
+mod pair;
+mod plan;
+mod processes;
+mod receiver;
+mod report;
+mod scan;
+mod sender;
+mod tally;
+mod team;
+mod worker;
+
+use crate::limits;
+use options::Options;
+use std::{fs, path::Path};
+
+/// Makes the run that `options` describe and prints its report; says whether all went well.
+///
+/// Errors: a sentence for the user if the run could not be made.
+pub fn run(options: &Options) -> Result<bool, String> {
+    limits::raise_open_files();
+    let report = lead::run(options)?;
+    println!("{report}");
+    if let Some(path) = &options.output.json {
+        write(path, &report)?;
+    }
+    Ok(report.is_clean)
+}
+
+fn write(path: &Path, report: &impl serde::Serialize) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(report);
+    let text = text.map_err(|error| error.to_string())?;
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
