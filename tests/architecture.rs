@@ -101,6 +101,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sdp_types", &["sdp"]),
     ("quick_xml", &["content"]),
     ("socket2", &["net"]),
+    ("rustls", &["net"]),
+    ("webpki", &["net"]),
     ("actix_web", &["http", "app"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),

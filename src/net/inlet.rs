@@ -1,13 +1,15 @@
 use super::{
-    Gate, Outlet, StreamLimits,
-    receive::{receive, settle},
+    Gate, Outlet, StreamLimits, Wire,
+    layers::Layers,
+    receive::{fill, settle},
+    tls::Peer,
 };
 use bytes::BytesMut;
 use futures_util::Stream;
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready},
 };
 use tokio::net::TcpStream;
@@ -44,7 +46,7 @@ pub enum ReadError<E> {
 ///
 /// Ends at end of file, and after an error.
 pub struct Inlet<D: Decode> {
-    tcp: Rc<TcpStream>,
+    outlet: Outlet,
     decoder: D,
     /// What is read but not framed yet; empty and without memory of its own between messages.
     input: BytesMut,
@@ -55,12 +57,15 @@ pub struct Inlet<D: Decode> {
 }
 
 impl<D: Decode> Inlet<D> {
-    /// Reads `tcp` through `decoder` on the calling arbiter.
-    pub fn new(tcp: TcpStream, decoder: D, limits: StreamLimits) -> Self {
+    /// Reads `wire` through `decoder` on the calling arbiter.
+    pub fn new(wire: impl Into<Wire>, decoder: D, limits: StreamLimits) -> Self {
+        let wire = wire.into();
+        let early = wire.layers.as_ref();
+        let input = early.map_or_else(BytesMut::new, |layers| layers.borrow_mut().take_early());
         Self {
-            tcp: Rc::new(tcp),
+            outlet: Outlet::new(wire, limits),
             decoder,
-            input: BytesMut::new(),
+            input,
             limits,
             gate: Gate::default(),
             fault: None,
@@ -70,7 +75,7 @@ impl<D: Decode> Inlet<D> {
 
     /// The way back to the peer, over the same socket.
     pub fn outlet(&self) -> Outlet {
-        Outlet::new(self.tcp.clone(), self.limits)
+        self.outlet.clone()
     }
 
     /// What stops this reader.
@@ -80,17 +85,23 @@ impl<D: Decode> Inlet<D> {
 
     /// The peer's address, where the socket still knows it.
     pub fn peer_addr(&self) -> io::Result<std::net::SocketAddr> {
-        self.tcp.peer_addr()
+        self.outlet.tcp().peer_addr()
     }
 
-    /// Takes the stream off this arbiter, with the octets that were read but not yet framed.
+    /// Who is at the other end, where it showed a certificate.
+    pub fn peer(&self) -> Option<Peer> {
+        self.outlet.peer()
+    }
+
+    /// Takes the stream off this arbiter, with the octets that were read but not yet framed, and
+    /// with its TLS session.
     ///
     /// Errors: an [`Outlet`] of this stream still lives, or the socket can't be released.
     pub fn detach(self) -> io::Result<Detached<D>> {
-        let tcp = Rc::try_unwrap(self.tcp)
-            .map_err(|_| io::Error::other("the stream is still being written"))?;
+        let wire = self.outlet.into_wire()?;
         Ok(Detached {
-            tcp: tcp.into_std()?,
+            tcp: wire.tcp.into_std()?,
+            layers: wire.layers,
             decoder: self.decoder,
             input: self.input,
             limits: self.limits,
@@ -105,7 +116,7 @@ impl<D: Decode> Inlet<D> {
 
     #[cfg(test)]
     pub(super) fn tune(&self, liveness: super::Liveness) {
-        super::tune(&self.tcp, liveness).expect("the socket is open");
+        super::tune(self.outlet.tcp(), liveness).expect("the socket is open");
     }
 
     fn take_frames(&mut self) -> Option<Vec<D::Frame>> {
@@ -118,15 +129,20 @@ impl<D: Decode> Inlet<D> {
 
     /// One read of what there is; `Ok(false)` is the end of the file.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.outlet.has_peer_ended() {
+            return Poll::Ready(Ok(false));
+        }
         loop {
-            match self.tcp.poll_read_ready(cx) {
+            match self.outlet.tcp().poll_read_ready(cx) {
                 Poll::Pending => {
                     settle(&mut self.input);
                     return Poll::Pending;
                 }
                 Poll::Ready(ready) => ready?,
             }
-            match receive(&self.tcp, &mut self.input, self.limits.read_size) {
+            let most = self.limits.read_size;
+            let outlet = &self.outlet;
+            match fill(&mut self.input, most, |input| outlet.receive(input, most)) {
                 Ok(length) => return Poll::Ready(Ok(length > 0)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -175,6 +191,7 @@ where
 /// A stream on its way to another arbiter.
 pub struct Detached<D> {
     tcp: std::net::TcpStream,
+    layers: Option<Box<RefCell<Layers>>>,
     decoder: D,
     input: BytesMut,
     limits: StreamLimits,
@@ -184,7 +201,11 @@ impl<D: Decode> Detached<D> {
     /// Goes on reading on the calling arbiter.
     pub fn attach(self) -> io::Result<Inlet<D>> {
         let tcp = TcpStream::from_std(self.tcp)?;
-        let mut inlet = Inlet::new(tcp, self.decoder, self.limits);
+        let wire = Wire {
+            tcp,
+            layers: self.layers,
+        };
+        let mut inlet = Inlet::new(wire, self.decoder, self.limits);
         inlet.input = self.input;
         Ok(inlet)
     }

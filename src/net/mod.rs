@@ -1,16 +1,21 @@
 //! Sockets, arbiters and bounded streams: the plumbing below the protocol actors.
 //!
 //! One arbiter per core (`Shards`), listeners on each of them (SO_REUSEPORT), streams that are
-//! read as much at a time as there is (`Inlet`) and written through a bounded queue (`Outlet`).
+//! read as much at a time as there is (`Inlet`) and written through a bounded queue (`Outlet`),
+//! with TLS below them where it is wanted (`Wire`, `tls`).
 //! Nothing here knows a protocol: a decoder is handed in.
 
 mod gate;
 mod inlet;
+mod layers;
 mod listen;
 mod outlet;
 mod random;
 mod receive;
 mod shards;
+pub mod tls;
+mod transmit;
+mod wire;
 
 pub use gate::Gate;
 pub use inlet::{Decode, Detached, Inlet, ReadError};
@@ -18,9 +23,9 @@ pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};
 pub use outlet::{Outlet, Pressure};
 pub use random::{random_token, random_u64};
 pub use shards::Shards;
+pub use wire::Wire;
 
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Bounds of one stream. Units: octets, except `stall`.
 #[derive(Clone, Copy, Debug)]
@@ -49,13 +54,19 @@ impl Default for StreamLimits {
     }
 }
 
-/// Splits `tcp` into what comes in, decoded, and what goes out, bounded. Both ends stay on the
+/// Splits `wire` into what comes in, decoded, and what goes out, bounded. Both ends stay on the
 /// calling arbiter.
-pub fn open<D: Decode>(tcp: TcpStream, decoder: D, limits: StreamLimits) -> (Inlet<D>, Outlet) {
-    let inlet = Inlet::new(tcp, decoder, limits);
+pub fn open<D: Decode>(
+    wire: impl Into<Wire>,
+    decoder: D,
+    limits: StreamLimits,
+) -> (Inlet<D>, Outlet) {
+    let inlet = Inlet::new(wire, decoder, limits);
     let outlet = inlet.outlet();
     (inlet, outlet)
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -1,16 +1,19 @@
-use super::StreamLimits;
-use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
+use super::{
+    StreamLimits, Wire, receive,
+    tls::Peer,
+    transmit::{drop_front, send, send_slice},
+};
+use bytes::{Buf, Bytes, BytesMut};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::poll_fn,
-    io::{self, IoSlice},
+    io,
     net::Shutdown,
     rc::Rc,
     task::{Poll, Waker},
 };
-use tokio::{io::Interest, net::TcpStream};
+use tokio::net::TcpStream;
 
 /// How full a write queue is after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ enum State {
 pub struct Outlet(Rc<Inner>);
 
 struct Inner {
-    tcp: Rc<TcpStream>,
+    wire: Wire,
     limits: StreamLimits,
     queue: RefCell<VecDeque<Bytes>>,
     queued: Cell<usize>,
@@ -47,13 +50,10 @@ struct Inner {
     waiting: RefCell<Vec<Waker>>,
 }
 
-/// How many pieces go into one system call.
-const PIECES_PER_WRITE: usize = 64;
-
 impl Outlet {
-    pub(super) fn new(tcp: Rc<TcpStream>, limits: StreamLimits) -> Self {
+    pub(super) fn new(wire: Wire, limits: StreamLimits) -> Self {
         Self(Rc::new(Inner {
-            tcp,
+            wire,
             limits,
             queue: RefCell::default(),
             queued: Cell::new(0),
@@ -71,15 +71,18 @@ impl Outlet {
             parts.clear();
             return Pressure::Closed;
         }
-        if inner.queued.get() == 0 && inner.write_through(parts).is_err() {
+        let written = match &inner.wire.layers {
+            None => inner.write_plain(parts),
+            Some(layers) => layers.borrow_mut().wrap(parts, |octets| inner.give(octets)),
+        };
+        if written.is_err() {
             parts.clear();
             inner.fail();
             return Pressure::Closed;
         }
-        if parts.is_empty() {
-            return self.pressure();
+        if inner.queued.get() == 0 {
+            return Pressure::Low;
         }
-        inner.enqueue(parts);
         if inner.queued.get() > inner.limits.hard_limit {
             inner.fail();
             return Pressure::Closed;
@@ -117,12 +120,18 @@ impl Outlet {
 
     /// Writes out what is queued, then ends the stream.
     pub fn close(&self) {
-        if self.0.state.get() != State::Open {
+        let inner = &self.0;
+        if inner.state.get() != State::Open {
             return;
         }
-        self.0.state.set(State::Closing);
-        if self.0.queued.get() == 0 {
-            self.0.finish(Shutdown::Write);
+        if let Some(layers) = &inner.wire.layers {
+            // a session that can't say goodbye ends without
+            let _ = layers.borrow_mut().farewell(|octets| inner.give(octets));
+        }
+        inner.state.set(State::Closing);
+        match inner.queued.get() {
+            0 => inner.finish(Shutdown::Write),
+            _ => self.drain_in_background(),
         }
     }
 
@@ -134,6 +143,42 @@ impl Outlet {
     /// Whether the stream takes no more.
     pub fn closed(&self) -> bool {
         self.0.state.get() != State::Open
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        &self.0.wire.tcp
+    }
+
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.0.wire.peer()
+    }
+
+    /// Whether the peer said that it sends no more.
+    pub(super) fn has_peer_ended(&self) -> bool {
+        let layers = self.0.wire.layers.as_ref();
+        layers.is_some_and(|layers| layers.borrow().has_ended())
+    }
+
+    /// Appends what there is to read, at most `most` octets; 0 at the end.
+    ///
+    /// Errors: `WouldBlock`, and what breaks the stream.
+    pub(super) fn receive(&self, input: &mut BytesMut, most: usize) -> io::Result<usize> {
+        let wire = &self.0.wire;
+        let Some(layers) = &wire.layers else {
+            return receive::read(&wire.tcp, input, most);
+        };
+        let give = |octets: &[u8]| self.0.give(octets);
+        let outcome = layers.borrow_mut().receive(&wire.tcp, input, most, give);
+        self.drain_in_background();
+        outcome
+    }
+
+    /// Takes the socket back, if nobody else writes it.
+    pub(super) fn into_wire(self) -> io::Result<Wire> {
+        match Rc::try_unwrap(self.0) {
+            Ok(inner) if inner.queued.get() == 0 => Ok(inner.wire),
+            _ => Err(io::Error::other("the stream is still being written")),
+        }
     }
 
     fn drain_in_background(&self) {
@@ -151,14 +196,33 @@ impl Outlet {
 }
 
 impl Inner {
-    /// Writes from `parts`, past the empty queue; what the socket does not take stays in them.
-    fn write_through(&self, parts: &mut Vec<Bytes>) -> io::Result<()> {
-        while !parts.is_empty() {
-            match send(&self.tcp, parts.iter()) {
+    /// Writes from `parts`, past the queue if that is empty; queues what the socket does not
+    /// take.
+    fn write_plain(&self, parts: &mut Vec<Bytes>) -> io::Result<()> {
+        while self.queued.get() == 0 && !parts.is_empty() {
+            match send(&self.wire.tcp, parts.iter()) {
                 Ok(taken) => drop_front(parts, taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
+        }
+        self.enqueue(parts);
+        Ok(())
+    }
+
+    /// Writes `octets` past the queue if that is empty; queues what the socket does not take.
+    fn give(&self, mut octets: &[u8]) -> io::Result<()> {
+        while self.queued.get() == 0 && !octets.is_empty() {
+            match send_slice(&self.wire.tcp, octets) {
+                Ok(taken) => octets = &octets[taken..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if !octets.is_empty() {
+            self.queued.set(self.queued.get() + octets.len());
+            let octets = Bytes::copy_from_slice(octets);
+            self.queue.borrow_mut().push_back(octets);
         }
         Ok(())
     }
@@ -174,7 +238,7 @@ impl Inner {
     /// Writes until the queue is empty or the socket is full.
     fn flush(&self) -> io::Result<()> {
         while self.queued.get() > 0 {
-            let sent = send(&self.tcp, self.queue.borrow().iter());
+            let sent = send(&self.wire.tcp, self.queue.borrow().iter());
             match sent {
                 Ok(taken) => self.advance(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -204,7 +268,7 @@ impl Inner {
     async fn drain(&self) -> io::Result<()> {
         while self.queued.get() > 0 && self.state.get() != State::Closed {
             let before = self.queued.get();
-            tokio::time::timeout(self.limits.stall, self.tcp.writable())
+            tokio::time::timeout(self.limits.stall, self.wire.tcp.writable())
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             self.flush()?;
@@ -229,7 +293,7 @@ impl Inner {
         self.queue.borrow_mut().clear();
         self.queued.set(0);
         // a socket that the peer has closed already has nothing left to shut
-        let _ = socket2::SockRef::from(&*self.tcp).shutdown(how);
+        let _ = socket2::SockRef::from(&self.wire.tcp).shutdown(how);
         self.wake();
     }
 
@@ -238,48 +302,4 @@ impl Inner {
             waker.wake();
         }
     }
-}
-
-/// Gives `parts` to the socket, as many as one system call takes. A write that takes less than
-/// was offered has filled the socket: readiness is cleared at once, the next one waits for room.
-fn send<'a>(tcp: &TcpStream, mut parts: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
-    let Some(first) = parts.next() else {
-        return Ok(0);
-    };
-    let mut pieces: SmallVec<[IoSlice<'_>; PIECES_PER_WRITE]> = SmallVec::new();
-    let mut offered = first.len();
-    for part in parts.take(PIECES_PER_WRITE - 1) {
-        if pieces.is_empty() {
-            pieces.push(IoSlice::new(first));
-        }
-        offered += part.len();
-        pieces.push(IoSlice::new(part));
-    }
-    let mut outcome = Err(io::ErrorKind::WouldBlock.into());
-    // around the write, so that news which come meanwhile are not cleared
-    let _ = tcp.try_io(Interest::WRITABLE, || {
-        outcome = match pieces.is_empty() {
-            true => tcp.try_write(first),
-            false => tcp.try_write_vectored(&pieces),
-        };
-        match &outcome {
-            Ok(taken) if *taken < offered => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        }
-    });
-    outcome
-}
-
-/// Takes `octets` off the front of `parts`.
-fn drop_front(parts: &mut Vec<Bytes>, mut octets: usize) {
-    let mut whole = 0;
-    for part in parts.iter_mut() {
-        if part.len() > octets {
-            part.advance(octets);
-            break;
-        }
-        octets -= part.len();
-        whole += 1;
-    }
-    parts.drain(..whole);
 }

@@ -1,12 +1,13 @@
+//! Reading a socket without asking in vain and without memory of its own.
 use bytes::{BufMut, BytesMut};
 use std::{cell::RefCell, io};
 use tokio::{io::Interest, net::TcpStream};
 
-/// The shared buffer is exchanged when less than this is left of it, and it can't be reused.
-const LEAST: usize = MOVABLE + 4 * 1024;
 /// An unfinished frame up to this long moves to the shared buffer for the next read. A longer
 /// one grows where it is: copied for each read, it would cost its square.
 const MOVABLE: usize = 8 * 1024;
+/// The shared buffer is exchanged when less than this is left of it, and it can't be reused.
+const LEAST: usize = MOVABLE + 4 * 1024;
 
 thread_local! {
     /// What the streams of this arbiter are read into, one after the other. Frames are slices of
@@ -15,19 +16,20 @@ thread_local! {
     static SHARED: RefCell<BytesMut> = RefCell::default();
 }
 
-/// Appends to `input` what one read of `tcp` gives, at most `most` octets; 0 at the end of the
-/// file.
-///
-/// Errors: `WouldBlock`, and those of the socket.
-pub(super) fn receive(tcp: &TcpStream, input: &mut BytesMut, most: usize) -> io::Result<usize> {
+/// Lets `read` append to `input`, whose octets move to the shared buffer for it.
+pub(super) fn fill<R>(
+    input: &mut BytesMut,
+    most: usize,
+    read: impl FnOnce(&mut BytesMut) -> R,
+) -> R {
     if input.len() > MOVABLE {
         input.reserve(most);
-        return receive_into(tcp, input, most);
+        return read(input);
     }
     SHARED.with_borrow_mut(|shared| {
         make_room(shared, MOVABLE + most);
         shared.extend_from_slice(input);
-        let outcome = receive_into(tcp, shared, most);
+        let outcome = read(shared);
         *input = shared.split();
         outcome
     })
@@ -48,15 +50,33 @@ fn make_room(shared: &mut BytesMut, wanted: usize) {
     }
 }
 
-/// A read that gives less than was offered has drained the socket. Readiness is cleared at once:
-/// the next read waits for news instead of asking in vain.
-fn receive_into(tcp: &TcpStream, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
+/// Appends what one read of `tcp` gives, at most `most` octets; 0 at the end of the file.
+///
+/// Errors: `WouldBlock`, and those of the socket.
+pub(super) fn read(tcp: &TcpStream, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
     let mut buffer = buffer.limit(most);
     let offered = buffer.chunk_mut().len();
+    drained(tcp, offered, || tcp.try_read_buf(&mut buffer))
+}
+
+/// Fills the front of `buffer` from `tcp`; 0 at the end of the file.
+///
+/// Errors: as [`read`].
+pub(super) fn read_slice(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    drained(tcp, buffer.len(), || tcp.try_read(buffer))
+}
+
+/// A read that gives less than was offered has drained the socket. Readiness is cleared at once:
+/// the next read waits for news instead of asking in vain.
+fn drained(
+    tcp: &TcpStream,
+    offered: usize,
+    read: impl FnOnce() -> io::Result<usize>,
+) -> io::Result<usize> {
     let mut outcome = Err(io::ErrorKind::WouldBlock.into());
     // around the read, so that news which come meanwhile are not cleared
     let _ = tcp.try_io(Interest::READABLE, || {
-        outcome = tcp.try_read_buf(&mut buffer);
+        outcome = read();
         match &outcome {
             Ok(length) if *length > 0 && *length < offered => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(()),

@@ -3,10 +3,13 @@ use super::*;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::{io, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Frames are lines; an empty line is a fault.
-struct Lines;
+pub(super) struct Lines;
 
 impl Decode for Lines {
     type Frame = String;

@@ -1,0 +1,187 @@
+use super::{
+    Expect,
+    verify::{Clients, Rule, Servers},
+};
+use parking_lot::RwLock;
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    client::{Resumption, WebPkiServerVerifier},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+    sign::CertifiedKey,
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where the certificates stand, all of them PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Our certificate, then those of its issuers.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Certificates of the issuers we trust; if not set, nobody is trusted.
+    pub trust: Option<PathBuf>,
+    /// Whether who connects to us must show a certificate from one of them.
+    pub require_client_certificate: bool,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read, or holds no PEM of its kind.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The files don't make sense together.
+    #[error("{0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// What we show to peers and whom of them we believe. Shared by all shards; may change while
+/// connections are open, which go on as they began.
+#[derive(Debug)]
+pub struct Credentials {
+    files: Files,
+    now: RwLock<Loaded>,
+}
+
+/// What the files said when they were last read.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    pub(super) server: Arc<ServerConfig>,
+    pub(super) clients: Arc<Clients>,
+    client: Arc<ClientConfig>,
+}
+
+impl Credentials {
+    /// Reads the files.
+    ///
+    /// Errors: a file is missing or broken, or the key does not belong to the certificate.
+    pub fn load(files: Files) -> Result<Arc<Self>, TlsError> {
+        let now = RwLock::new(Loaded::read(&files)?);
+        Ok(Arc::new(Self { files, now }))
+    }
+
+    /// Reads the files again, for the connections that come.
+    ///
+    /// Errors: as [`Credentials::load`]; what was read before stays in use.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let loaded = Loaded::read(&self.files)?;
+        *self.now.write() = loaded;
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> Loaded {
+        self.now.read().clone()
+    }
+}
+
+impl Loaded {
+    fn read(files: &Files) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let ours = certified_key(files, &provider)?;
+        let trust = files.trust.as_deref().map(issuers).transpose()?;
+        let clients = Arc::new(Clients {
+            issuers: match &trust {
+                None => None,
+                Some(roots) => {
+                    let built = WebPkiClientVerifier::builder_with_provider(
+                        roots.clone(),
+                        provider.clone(),
+                    )
+                    .build();
+                    Some(built.map_err(|error| rustls::Error::General(error.to_string()))?)
+                }
+            },
+            required: files.require_client_certificate,
+            algorithms: provider.signature_verification_algorithms,
+        });
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(clients.clone())
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(ours.clone())));
+        let rule = match trust {
+            None => Rule::Nobody,
+            Some(roots) => {
+                let built =
+                    WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
+                Rule::Issued(built.map_err(|error| rustls::Error::General(error.to_string()))?)
+            }
+        };
+        let algorithms = provider.signature_verification_algorithms;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Servers { rule, algorithms }))
+            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(ours)));
+        Ok(Self {
+            server: Arc::new(server),
+            clients,
+            client: Arc::new(client),
+        })
+    }
+
+    /// What to connect with, to a peer of which this is expected.
+    pub(super) fn client(&self, expect: &Expect) -> Arc<ClientConfig> {
+        let Expect::Fingerprints(known) = expect else {
+            return self.client.clone();
+        };
+        let mut config = ClientConfig::clone(&self.client);
+        // a resumed session would pass the check by
+        config.resumption = Resumption::disabled();
+        let servers = Arc::new(Servers {
+            rule: Rule::Known(known.clone()),
+            algorithms: config.crypto_provider().signature_verification_algorithms,
+        });
+        config.dangerous().set_certificate_verifier(servers);
+        Arc::new(config)
+    }
+}
+
+fn certified_key(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
+        .map_err(|error| unusable(&files.key, &error))?;
+    let ours = CertifiedKey::from_der(chain, key, provider)?;
+    Ok(Arc::new(ours))
+}
+
+fn issuers(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(path, &error))?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(path, &error))?;
+    match found.is_empty() {
+        true => Err(unusable(path, &"holds no certificate")),
+        false => Ok(found),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error: io::Error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, reason: &dyn ToString) -> TlsError {
+    TlsError::File {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
