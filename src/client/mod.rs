@@ -2,6 +2,7 @@
 //! the tests are built on it.
 mod actor;
 mod config;
+mod enrolment;
 mod error;
 mod inbox;
 mod outgoing;
@@ -10,8 +11,9 @@ mod request;
 mod tap;
 
 pub use crate::sip::transaction::Peer;
-pub use actor::{Device, DeviceConfig, Host, Incoming, Summaries};
+pub use actor::{Device, DeviceConfig, Host, Incoming, RelayLine, Summaries};
 pub use config::Config;
+pub use enrolment::RelayLogin;
 pub use error::ClientError;
 pub use inbox::{Body, Channel, Received};
 pub use outgoing::{Content, Mode, Outcome, Outgoing, Progress, Receipt};

@@ -103,6 +103,36 @@ impl Credentials {
         })
     }
 
+    /// The header value without `uri`, as MSRP has it (RFC 4976 §7): its relays know the address
+    /// from elsewhere.
+    pub fn without_uri(&self) -> String {
+        self.written(false)
+    }
+
+    fn written(&self, with_uri: bool) -> String {
+        let mut text = String::with_capacity(320);
+        text.push_str(SCHEME);
+        push_quoted(&mut text, "username", &self.username);
+        push_quoted(&mut text, "realm", &self.realm);
+        push_quoted(&mut text, "nonce", &self.nonce);
+        if with_uri {
+            push_quoted(&mut text, "uri", &self.uri);
+        }
+        push_quoted(&mut text, "response", &self.response);
+        push_token(&mut text, "algorithm", self.algorithm.as_str());
+        if let Some(cnonce) = &self.cnonce {
+            push_quoted(&mut text, "cnonce", cnonce);
+        }
+        if let Some(opaque) = &self.opaque {
+            push_quoted(&mut text, "opaque", opaque);
+        }
+        if let Some(count) = self.count {
+            push_token(&mut text, "qop", "auth");
+            push_token(&mut text, "nc", &format!("{count:08x}"));
+        }
+        text
+    }
+
     /// The proof these parameters demand for a request with `method`.
     pub(super) fn expected(&self, method: &str, ha1: &str) -> String {
         let algorithm = self.algorithm;
@@ -137,25 +167,7 @@ impl Credentials {
 
 impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(320);
-        text.push_str(SCHEME);
-        push_quoted(&mut text, "username", &self.username);
-        push_quoted(&mut text, "realm", &self.realm);
-        push_quoted(&mut text, "nonce", &self.nonce);
-        push_quoted(&mut text, "uri", &self.uri);
-        push_quoted(&mut text, "response", &self.response);
-        push_token(&mut text, "algorithm", self.algorithm.as_str());
-        if let Some(cnonce) = &self.cnonce {
-            push_quoted(&mut text, "cnonce", cnonce);
-        }
-        if let Some(opaque) = &self.opaque {
-            push_quoted(&mut text, "opaque", opaque);
-        }
-        if let Some(count) = self.count {
-            push_token(&mut text, "qop", "auth");
-            push_token(&mut text, "nc", &format!("{count:08x}"));
-        }
-        f.write_str(&text)
+        f.write_str(&self.written(true))
     }
 }
 

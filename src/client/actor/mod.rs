@@ -11,6 +11,7 @@ mod pager;
 mod pipe;
 mod receive;
 mod registration;
+mod relay_line;
 mod send;
 mod source;
 mod spool;
@@ -19,3 +20,4 @@ mod subscription;
 
 pub use device::{Device, DeviceConfig, Incoming, Summaries};
 pub use host::Host;
+pub use relay_line::RelayLine;
