@@ -1,6 +1,7 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
 mod accounts;
 mod key_file;
+mod relay;
 mod reload;
 
 pub use accounts::SubscriberAccounts;
@@ -11,7 +12,7 @@ use crate::{
     config::Config,
     deferred::{Deferred, Directory, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
-    msrp::actor::{Exchange, Switchboard},
+    msrp::actor::{Desk, Exchange, Switchboard},
     net::Shards,
     participating::{
         self, Drains, Watchers,
@@ -101,12 +102,8 @@ impl Node {
             count => count,
         });
         let mut reloaders = Reloaders::default();
-        if config.msrp.relay.enabled {
-            let file = KeyFile::of(&config);
-            file.load_or_make()?;
-            reloaders.add("the relay's keys", move || Ok(file.load().map(drop)?));
-        }
-        let msrp = start_msrp(&shards, &config).await?;
+        let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
+        let msrp = start_msrp(&shards, &config, desk).await?;
         let sessions = parts.sessions.clone();
         let endpoints = start_sip(&shards, &config, parts).await?;
         readiness.set(State::Ready);
@@ -232,9 +229,16 @@ async fn functions(config: &Config, store: store::Handle) -> Result<Parts, Store
     })
 }
 
-/// Starts the switchboard of every shard; they share one port.
-async fn start_msrp(shards: &Shards, config: &Config) -> Outcome<SocketAddr> {
-    let exchange = Exchange::new(shards.len());
+/// Starts the switchboard of every shard; they share one port, and the relay if there is one.
+async fn start_msrp(
+    shards: &Shards,
+    config: &Config,
+    desk: Option<Arc<Desk>>,
+) -> Outcome<SocketAddr> {
+    let exchange = match desk {
+        Some(desk) => Exchange::relaying(shards.len(), desk),
+        None => Exchange::new(shards.len()),
+    };
     let mut listen = config.msrp.listen;
     for shard in 0..shards.len() {
         let (exchange, config) = (exchange.clone(), config.msrp.clone());
