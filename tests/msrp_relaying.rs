@@ -3,13 +3,8 @@
 
 mod relay;
 
-use relay::{Peer, answer, anywhere, id, send, start, value};
+use relay::{Peer, answer, anywhere, door, id, send, start, value};
 use std::time::Duration;
-
-/// What an AUTH without a known URI is sent to.
-fn door(board: &restante::msrp::actor::Switchboard) -> String {
-    format!("msrp://{};tcp", board.listen_addr())
-}
 
 #[actix::test]
 async fn send_from_outside_reaches_the_client_and_is_answered_at_once() {
