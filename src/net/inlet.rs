@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 use tokio::net::TcpStream;
@@ -46,6 +47,7 @@ pub enum ReadError<E> {
 ///
 /// Ends at end of file, and after an error.
 pub struct Inlet<D: Decode> {
+    wire: Rc<Wire>,
     outlet: Outlet,
     decoder: D,
     /// What is read but not framed yet; empty and without memory of its own between messages.
@@ -59,11 +61,12 @@ pub struct Inlet<D: Decode> {
 impl<D: Decode> Inlet<D> {
     /// Reads `wire` through `decoder` on the calling arbiter.
     pub fn new(wire: impl Into<Wire>, decoder: D, limits: StreamLimits) -> Self {
-        let wire = wire.into();
+        let wire: Rc<Wire> = Rc::new(wire.into());
         let early = wire.layers.as_ref();
         let input = early.map_or_else(BytesMut::new, |layers| layers.borrow_mut().take_early());
         Self {
-            outlet: Outlet::new(wire, limits),
+            outlet: Outlet::new(wire.clone(), limits),
+            wire,
             decoder,
             input,
             limits,
@@ -85,20 +88,25 @@ impl<D: Decode> Inlet<D> {
 
     /// The peer's address, where the socket still knows it.
     pub fn peer_addr(&self) -> io::Result<std::net::SocketAddr> {
-        self.outlet.tcp().peer_addr()
+        self.wire.tcp.peer_addr()
     }
 
     /// Who is at the other end, where it showed a certificate.
     pub fn peer(&self) -> Option<Peer> {
-        self.outlet.peer()
+        self.wire.peer()
     }
 
     /// Takes the stream off this arbiter, with the octets that were read but not yet framed, and
     /// with its TLS session.
     ///
-    /// Errors: an [`Outlet`] of this stream still lives, or the socket can't be released.
+    /// Errors: an [`Outlet`] of this stream still lives and was not released, or the socket can't
+    /// be taken out of this arbiter.
     pub fn detach(self) -> io::Result<Detached<D>> {
-        let wire = self.outlet.into_wire()?;
+        if self.outlet.is_last() {
+            self.outlet.release();
+        }
+        let wire = Rc::try_unwrap(self.wire)
+            .map_err(|_| io::Error::other("the stream is still being written"))?;
         Ok(Detached {
             tcp: wire.tcp.into_std()?,
             layers: wire.layers,
@@ -116,7 +124,7 @@ impl<D: Decode> Inlet<D> {
 
     #[cfg(test)]
     pub(super) fn tune(&self, liveness: super::Liveness) {
-        super::tune(self.outlet.tcp(), liveness).expect("the socket is open");
+        super::tune(&self.wire.tcp, liveness).expect("the socket is open");
     }
 
     fn take_frames(&mut self) -> Option<Vec<D::Frame>> {
@@ -129,11 +137,11 @@ impl<D: Decode> Inlet<D> {
 
     /// One read of what there is; `Ok(false)` is the end of the file.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.outlet.has_peer_ended() {
+        if self.wire.has_peer_ended() {
             return Poll::Ready(Ok(false));
         }
         loop {
-            match self.outlet.tcp().poll_read_ready(cx) {
+            match self.wire.tcp.poll_read_ready(cx) {
                 Poll::Pending => {
                     settle(&mut self.input);
                     return Poll::Pending;
@@ -141,8 +149,10 @@ impl<D: Decode> Inlet<D> {
                 Poll::Ready(ready) => ready?,
             }
             let most = self.limits.read_size;
-            let outlet = &self.outlet;
-            match fill(&mut self.input, most, |input| outlet.receive(input, most)) {
+            let (wire, outlet) = (&self.wire, &self.outlet);
+            match fill(&mut self.input, most, |input| {
+                outlet.receive(wire, input, most)
+            }) {
                 Ok(length) => return Poll::Ready(Ok(length > 0)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),

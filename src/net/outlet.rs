@@ -1,6 +1,5 @@
 use super::{
     StreamLimits, Wire, receive,
-    tls::Peer,
     transmit::{drop_front, send, send_slice},
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -41,7 +40,8 @@ enum State {
 pub struct Outlet(Rc<Inner>);
 
 struct Inner {
-    wire: Wire,
+    /// Gone once it was released.
+    wire: RefCell<Option<Rc<Wire>>>,
     limits: StreamLimits,
     queue: RefCell<VecDeque<Bytes>>,
     queued: Cell<usize>,
@@ -51,9 +51,9 @@ struct Inner {
 }
 
 impl Outlet {
-    pub(super) fn new(wire: Wire, limits: StreamLimits) -> Self {
+    pub(super) fn new(wire: Rc<Wire>, limits: StreamLimits) -> Self {
         Self(Rc::new(Inner {
-            wire,
+            wire: RefCell::new(Some(wire)),
             limits,
             queue: RefCell::default(),
             queued: Cell::new(0),
@@ -71,10 +71,7 @@ impl Outlet {
             parts.clear();
             return Pressure::Closed;
         }
-        let written = match &inner.wire.layers {
-            None => inner.write_plain(parts),
-            Some(layers) => layers.borrow_mut().wrap(parts, |octets| inner.give(octets)),
-        };
+        let written = inner.write(parts);
         if written.is_err() {
             parts.clear();
             inner.fail();
@@ -124,10 +121,7 @@ impl Outlet {
         if inner.state.get() != State::Open {
             return;
         }
-        if let Some(layers) = &inner.wire.layers {
-            // a session that can't say goodbye ends without
-            let _ = layers.borrow_mut().farewell(|octets| inner.give(octets));
-        }
+        inner.say_goodbye();
         inner.state.set(State::Closing);
         match inner.queued.get() {
             0 => inner.finish(Shutdown::Write),
@@ -145,40 +139,43 @@ impl Outlet {
         self.0.state.get() != State::Open
     }
 
-    pub(super) fn tcp(&self) -> &TcpStream {
-        &self.0.wire.tcp
+    /// Lets go of the socket without ending the stream, so that the inlet can take it elsewhere
+    /// while clones of the outlet still live. They write no more.
+    ///
+    /// Returns whether that was done: not while something is queued, or on its way out.
+    pub fn release(&self) -> bool {
+        let inner = &self.0;
+        let is_busy = inner.queued.get() > 0 || inner.draining.get();
+        if is_busy || inner.state.get() != State::Open {
+            return false;
+        }
+        inner.state.set(State::Closed);
+        inner.wire.take();
+        inner.wake();
+        true
     }
 
-    pub(super) fn peer(&self) -> Option<Peer> {
-        self.0.wire.peer()
+    /// Whether nobody else can write.
+    pub(super) fn is_last(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
     }
 
-    /// Whether the peer said that it sends no more.
-    pub(super) fn has_peer_ended(&self) -> bool {
-        let layers = self.0.wire.layers.as_ref();
-        layers.is_some_and(|layers| layers.borrow().has_ended())
-    }
-
-    /// Appends what there is to read, at most `most` octets; 0 at the end.
+    /// Appends what there is to read on `wire`, at most `most` octets; 0 at the end.
     ///
     /// Errors: `WouldBlock`, and what breaks the stream.
-    pub(super) fn receive(&self, input: &mut BytesMut, most: usize) -> io::Result<usize> {
-        let wire = &self.0.wire;
+    pub(super) fn receive(
+        &self,
+        wire: &Wire,
+        input: &mut BytesMut,
+        most: usize,
+    ) -> io::Result<usize> {
         let Some(layers) = &wire.layers else {
             return receive::read(&wire.tcp, input, most);
         };
-        let give = |octets: &[u8]| self.0.give(octets);
-        let outcome = layers.borrow_mut().receive(&wire.tcp, input, most, give);
+        let answer = |octets: &[u8]| self.0.give(&wire.tcp, octets);
+        let outcome = layers.borrow_mut().receive(&wire.tcp, input, most, answer);
         self.drain_in_background();
         outcome
-    }
-
-    /// Takes the socket back, if nobody else writes it.
-    pub(super) fn into_wire(self) -> io::Result<Wire> {
-        match Rc::try_unwrap(self.0) {
-            Ok(inner) if inner.queued.get() == 0 => Ok(inner.wire),
-            _ => Err(io::Error::other("the stream is still being written")),
-        }
     }
 
     fn drain_in_background(&self) {
@@ -196,11 +193,22 @@ impl Outlet {
 }
 
 impl Inner {
+    fn write(&self, parts: &mut Vec<Bytes>) -> io::Result<()> {
+        let wire = self.wire.borrow();
+        let wire = wire.as_deref().ok_or(io::ErrorKind::NotConnected)?;
+        match &wire.layers {
+            None => self.write_plain(&wire.tcp, parts),
+            Some(layers) => layers
+                .borrow_mut()
+                .wrap(parts, |octets| self.give(&wire.tcp, octets)),
+        }
+    }
+
     /// Writes from `parts`, past the queue if that is empty; queues what the socket does not
     /// take.
-    fn write_plain(&self, parts: &mut Vec<Bytes>) -> io::Result<()> {
+    fn write_plain(&self, tcp: &TcpStream, parts: &mut Vec<Bytes>) -> io::Result<()> {
         while self.queued.get() == 0 && !parts.is_empty() {
-            match send(&self.wire.tcp, parts.iter()) {
+            match send(tcp, parts.iter()) {
                 Ok(taken) => drop_front(parts, taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -211,9 +219,9 @@ impl Inner {
     }
 
     /// Writes `octets` past the queue if that is empty; queues what the socket does not take.
-    fn give(&self, mut octets: &[u8]) -> io::Result<()> {
+    fn give(&self, tcp: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
         while self.queued.get() == 0 && !octets.is_empty() {
-            match send_slice(&self.wire.tcp, octets) {
+            match send_slice(tcp, octets) {
                 Ok(taken) => octets = &octets[taken..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -236,9 +244,9 @@ impl Inner {
     }
 
     /// Writes until the queue is empty or the socket is full.
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, tcp: &TcpStream) -> io::Result<()> {
         while self.queued.get() > 0 {
-            let sent = send(&self.wire.tcp, self.queue.borrow().iter());
+            let sent = send(tcp, self.queue.borrow().iter());
             match sent {
                 Ok(taken) => self.advance(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -266,12 +274,15 @@ impl Inner {
     }
 
     async fn drain(&self) -> io::Result<()> {
+        let Some(wire) = self.wire.borrow().clone() else {
+            return Ok(());
+        };
         while self.queued.get() > 0 && self.state.get() != State::Closed {
             let before = self.queued.get();
-            tokio::time::timeout(self.limits.stall, self.wire.tcp.writable())
+            tokio::time::timeout(self.limits.stall, wire.tcp.writable())
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            self.flush()?;
+            self.flush(&wire.tcp)?;
             if self.queued.get() == before {
                 tokio::task::yield_now().await;
             }
@@ -280,6 +291,18 @@ impl Inner {
             self.finish(Shutdown::Write);
         }
         Ok(())
+    }
+
+    /// Ends the TLS session, if there is one.
+    fn say_goodbye(&self) {
+        if let Some(wire) = self.wire.borrow().as_deref()
+            && let Some(layers) = &wire.layers
+        {
+            // a session that can't say goodbye ends without
+            let _ = layers
+                .borrow_mut()
+                .farewell(|octets| self.give(&wire.tcp, octets));
+        }
     }
 
     fn fail(&self) {
@@ -292,8 +315,10 @@ impl Inner {
         self.state.set(State::Closed);
         self.queue.borrow_mut().clear();
         self.queued.set(0);
-        // a socket that the peer has closed already has nothing left to shut
-        let _ = socket2::SockRef::from(&self.wire.tcp).shutdown(how);
+        if let Some(wire) = self.wire.borrow().as_deref() {
+            // a socket that the peer has closed already has nothing left to shut
+            let _ = socket2::SockRef::from(&wire.tcp).shutdown(how);
+        }
         self.wake();
     }
 

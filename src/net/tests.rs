@@ -225,6 +225,37 @@ async fn peer_that_takes_nothing_is_given_up_by_the_system_after_the_user_timeou
 }
 
 #[actix::test]
+async fn released_stream_moves_on_while_its_old_outlet_lives() {
+    let (mut inlet, outlet, mut peer) = pair(StreamLimits::default()).await;
+    peer.write_all(b"first\nrest").await.unwrap();
+    assert_eq!(inlet.next().await.unwrap().unwrap(), ["first"]);
+    outlet.write(&mut vec!["from here\n".into()]);
+    assert!(outlet.release() && !outlet.release());
+    let mut inlet = inlet.detach().unwrap().attach().unwrap();
+    assert_eq!(outlet.write(&mut vec!["lost".into()]), Pressure::Closed);
+    outlet.abort();
+    inlet.outlet().write(&mut vec!["from there\n".into()]);
+    peer.write_all(b" of it\n").await.unwrap();
+    assert_eq!(inlet.next().await.unwrap().unwrap(), ["rest of it"]);
+    drop((inlet, outlet));
+    let mut received = String::new();
+    peer.read_to_string(&mut received).await.unwrap();
+    assert_eq!(received, "from here\nfrom there\n");
+}
+
+#[actix::test]
+async fn stream_that_is_still_written_stays() {
+    let (inlet, outlet, _peer) = pair(StreamLimits {
+        hard_limit: 64 * 1024 * 1024,
+        ..StreamLimits::default()
+    })
+    .await;
+    outlet.write(&mut vec![Bytes::from(vec![7; 32 * 1024 * 1024])]);
+    assert!(!outlet.release());
+    assert!(inlet.detach().is_err());
+}
+
+#[actix::test]
 async fn shard_of_a_key_is_stable_and_runs_what_it_is_given() {
     let shards = Shards::start(3);
     assert_eq!(shards.of(b"call-1"), shards.of(b"call-1"));

@@ -40,6 +40,12 @@ impl Wire {
         layers.borrow().peer().cloned()
     }
 
+    /// Whether the peer said that it sends no more.
+    pub(super) fn has_peer_ended(&self) -> bool {
+        let layers = self.layers.as_ref();
+        layers.is_some_and(|layers| layers.borrow().has_ended())
+    }
+
     fn layered(tcp: TcpStream, layers: Layers) -> Self {
         let layers = Some(Box::new(RefCell::new(layers)));
         Self { tcp, layers }
