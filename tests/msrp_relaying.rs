@@ -3,12 +3,16 @@
 
 mod relay;
 
-use relay::{Peer, answer, anywhere, door, id, send, start, value};
+use relay::{
+    Peer, RelayConfig, answer, anywhere, body, chunk, client, door, id, plain_request, request,
+    send, start, start_any, stranger, value,
+};
+use restante::msrp::Config;
 use std::time::Duration;
 
 #[actix::test]
 async fn send_from_outside_reaches_the_client_and_is_answered_at_once() {
-    let board = start(&anywhere(), restante::msrp::relay::Config::default());
+    let board = start_any();
     let mut bob = Peer::connect(board.listen_addr(), "bob").await;
     let relay = bob.use_path(&door(&board), "bob").await;
     let mut alice = Peer::connect(board.listen_addr(), "alice").await;
@@ -40,7 +44,7 @@ async fn send_from_outside_reaches_the_client_and_is_answered_at_once() {
 
 #[actix::test]
 async fn error_of_the_next_hop_comes_back_as_report() {
-    let board = start(&anywhere(), restante::msrp::relay::Config::default());
+    let board = start_any();
     let mut bob = Peer::connect(board.listen_addr(), "bob").await;
     let relay = bob.use_path(&door(&board), "bob").await;
     let mut alice = Peer::connect(board.listen_addr(), "alice").await;
@@ -63,7 +67,7 @@ async fn error_of_the_next_hop_comes_back_as_report() {
 
 #[actix::test]
 async fn client_of_a_relay_reaches_another_client_of_it() {
-    let board = start(&anywhere(), restante::msrp::relay::Config::default());
+    let board = start_any();
     let mut bob = Peer::connect(board.listen_addr(), "bob").await;
     let to_bob = bob.use_path(&door(&board), "bob").await;
     let mut alice = Peer::connect(board.listen_addr(), "alice").await;
@@ -96,4 +100,365 @@ async fn client_of_a_relay_reaches_another_client_of_it() {
     assert_eq!(value(&report, "To-Path"), Some(alice.uri.as_str()));
     let back = format!("{to_alice} {to_bob} {}", bob.uri);
     assert_eq!(value(&report, "From-Path"), Some(back.as_str()));
+}
+
+/// RFC 4975 §7.1.2 and §7.2, RFC 4976 §6.4.1: what each value of Failure-Report obliges a relay to.
+const ROWS: [(&str, bool, bool, bool); 4] = [
+    // the header line, answered 200, REPORT on an error, REPORT on silence and loss
+    ("", true, true, true),
+    ("Failure-Report: yes\r\n", true, true, true),
+    ("Failure-Report: partial\r\n", false, true, false),
+    ("Failure-Report: no\r\n", false, false, false),
+];
+
+/// What a relay says itself about a message of six octets.
+fn report(id: &str, alice: &Peer, relay: &str, message: &str, status: &str) -> String {
+    format!(
+        "MSRP {id} REPORT\r\nTo-Path: {}\r\nFrom-Path: {relay}\r\nMessage-ID: {message}\r\n\
+         Byte-Range: 1-6/6\r\nStatus: 000 {status}\r\n-------{id}$\r\n",
+        alice.uri
+    )
+}
+
+#[actix::test]
+async fn send_is_answered_and_its_error_reported_as_failure_report_says() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, from) = (format!("{relay} {}", bob.uri), alice.uri.clone());
+    for (row, (field, is_answered, is_reported, _)) in ROWS.into_iter().enumerate() {
+        let name = format!("row{row}");
+        alice.write(&send(&name, &to, &from, field, "Hi Bob")).await;
+        if is_answered {
+            let taken = answer(&name, "200 OK", &from, &relay);
+            assert_eq!(alice.frame().await, taken, "{field}");
+        }
+        let passed = bob.take("415 Unsupported Media Type").await;
+        assert!(passed.contains(field), "{passed}");
+        bob.drained(&relay).await;
+        if is_reported {
+            let told = alice.frame().await;
+            let message = format!("m-{name}");
+            let status = "415 Unsupported Media Type";
+            assert_eq!(told, report(id(&told), &alice, &relay, &message, status));
+        }
+        alice.drained(&relay).await;
+    }
+}
+
+#[actix::test]
+async fn silence_of_the_next_hop_is_reported_as_408_where_every_send_is_answered() {
+    let config = Config {
+        response_timeout: Duration::from_millis(300),
+        ..anywhere()
+    };
+    let board = start(&config, RelayConfig::default());
+    let (mut bob, relay) = client(&board, "bob").await;
+    let (to, mut alice) = (
+        format!("{relay} {}", bob.uri),
+        stranger(&board, "alice").await,
+    );
+    let from = alice.uri.clone();
+    for (row, (field, ..)) in ROWS.into_iter().enumerate() {
+        let name = format!("row{row}");
+        alice.write(&send(&name, &to, &from, field, "Hi Bob")).await;
+        bob.frame().await;
+    }
+    for name in ["row0", "row1"] {
+        assert_eq!(alice.frame().await, answer(name, "200 OK", &from, &relay));
+    }
+    let mut told = [alice.frame().await, alice.frame().await];
+    told.sort_by_key(|told| value(told, "Message-ID").map(str::to_owned));
+    for (row, told) in told.iter().enumerate() {
+        let message = format!("m-row{row}");
+        let status = "408 Transaction Timed Out";
+        assert_eq!(*told, report(id(told), &alice, &relay, &message, status));
+    }
+    assert!(alice.is_silent(Duration::from_millis(600)).await);
+}
+
+#[actix::test]
+async fn late_answer_and_answer_to_nothing_are_dropped() {
+    let config = Config {
+        response_timeout: Duration::from_millis(200),
+        ..anywhere()
+    };
+    let board = start(&config, RelayConfig::default());
+    let (mut bob, relay) = client(&board, "bob").await;
+    let (to, mut alice) = (
+        format!("{relay} {}", bob.uri),
+        stranger(&board, "alice").await,
+    );
+    let from = alice.uri.clone();
+    alice.write(&send("t1t1", &to, &from, "", "Hi Bob")).await;
+    let passed = bob.frame().await;
+    assert!(alice.frame().await.starts_with("MSRP t1t1 200 "));
+    assert!(alice.frame().await.contains("\r\nStatus: 000 408 "));
+    for (id, status) in [
+        (id(&passed), "200 OK"),
+        (id(&passed), "413 Stop Sending"),
+        ("0011223344556677", "200 OK"),
+        ("0011223344556677", "481 No Such Session"),
+        ("nobodys", "200 OK"),
+    ] {
+        bob.write(&answer(id, status, &relay, &bob.uri.clone()))
+            .await;
+    }
+    bob.drained(&relay).await;
+    alice.drained(&relay).await;
+    alice.write(&send("t2t2", &to, &from, "", "Hi Bob")).await;
+    bob.take("200 OK").await;
+    assert!(alice.frame().await.starts_with("MSRP t2t2 200 "));
+}
+
+#[actix::test]
+async fn lost_connection_is_reported_as_408_for_every_send_that_nobody_answered() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let (to, mut alice) = (
+        format!("{relay} {}", bob.uri),
+        stranger(&board, "alice").await,
+    );
+    let from = alice.uri.clone();
+    alice.write(&send("done", &to, &from, "", "Hi Bob")).await;
+    bob.take("200 OK").await;
+    for (row, (field, ..)) in ROWS.into_iter().enumerate() {
+        let name = format!("row{row}");
+        alice.write(&send(&name, &to, &from, field, "Hi Bob")).await;
+        bob.frame().await;
+    }
+    for name in ["done", "row0", "row1"] {
+        assert_eq!(alice.frame().await, answer(name, "200 OK", &from, &relay));
+    }
+    drop(bob);
+    let mut told = [alice.frame().await, alice.frame().await];
+    told.sort_by_key(|told| value(told, "Message-ID").map(str::to_owned));
+    for (row, told) in told.iter().enumerate() {
+        let message = format!("m-row{row}");
+        let status = "408 Transaction Timed Out";
+        assert_eq!(*told, report(id(told), &alice, &relay, &message, status));
+    }
+    alice.drained(&relay).await;
+}
+
+#[actix::test]
+async fn next_hop_that_cannot_be_reached_is_reported_as_408() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("msrp://{}/gone;tcp", free.local_addr().unwrap());
+    drop(free);
+    let (to, from) = (format!("{relay} {nobody}"), bob.uri.clone());
+    for (row, (field, is_answered, is_reported, _)) in ROWS.into_iter().enumerate() {
+        let name = format!("row{row}");
+        bob.write(&send(&name, &to, &from, field, "Hi Bob")).await;
+        if is_answered {
+            let taken = answer(&name, "200 OK", &from, &relay);
+            assert_eq!(bob.frame().await, taken, "{field}");
+        }
+        if is_reported {
+            let (told, message) = (bob.frame().await, format!("m-{name}"));
+            let status = "408 Transaction Timed Out";
+            assert_eq!(told, report(id(&told), &bob, &relay, &message, status));
+        }
+        bob.drained(&relay).await;
+    }
+    // nobody hears of a REPORT that got lost
+    let about = "Message-ID: m1m1\r\nStatus: 000 200 OK\r\n";
+    bob.write(&plain_request("rrrr", "REPORT", &to, &from, about))
+        .await;
+    bob.drained(&relay).await;
+}
+
+#[actix::test]
+async fn report_is_passed_on_and_neither_answered_nor_reported_on() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let to = format!("{relay} {}", bob.uri);
+    let about =
+        "Message-ID: m1m1\r\nByte-Range: 1-6/*\r\nStatus: 000 200 It is here\r\nX-Y:  z\r\n";
+    alice
+        .write(&plain_request(
+            "rrrr",
+            "REPORT",
+            &to,
+            &alice.uri.clone(),
+            about,
+        ))
+        .await;
+    let passed = bob.frame().await;
+    let (new, back) = (id(&passed), format!("{relay} {}", alice.uri));
+    assert_eq!(passed, plain_request(new, "REPORT", &bob.uri, &back, about));
+    assert_ne!(new, "rrrr");
+    // whoever answers it all the same is not heard
+    bob.write(&answer(
+        new,
+        "481 No Such Session",
+        &relay,
+        &bob.uri.clone(),
+    ))
+    .await;
+    bob.drained(&relay).await;
+    alice.drained(&relay).await;
+}
+
+#[actix::test]
+async fn other_requests_and_their_answers_go_from_end_to_end() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, back) = (
+        format!("{relay} {}", bob.uri),
+        format!("{relay} {}", alice.uri),
+    );
+    for (method, fields, status) in [
+        (
+            "NICKNAME",
+            "Use-Nickname: \"Alice the great\"\r\n",
+            "425 Nickname In Use",
+        ),
+        ("NICKNAME", "Use-Nickname: \"Alice\"\r\n", "200 OK"),
+        ("FETCH", "X-What: all of it\r\n", "501 Unknown Method"),
+        ("FETCH", "", "299"),
+    ] {
+        alice
+            .write(&plain_request(
+                "n1n1",
+                method,
+                &to,
+                &alice.uri.clone(),
+                fields,
+            ))
+            .await;
+        let passed = bob.frame().await;
+        let new = id(&passed);
+        assert_eq!(passed, plain_request(new, method, &bob.uri, &back, fields));
+        assert_ne!(new, "n1n1");
+        bob.write(&answer(new, status, &back, &bob.uri.clone()))
+            .await;
+        let from = format!("{relay} {}", bob.uri);
+        assert_eq!(
+            alice.frame().await,
+            answer("n1n1", status, &alice.uri, &from)
+        );
+    }
+    let fields = "Content-Type: text/plain\r\n";
+    let paths = (to.as_str(), alice.uri.clone());
+    alice
+        .write(&request(
+            "n2n2",
+            "FETCH",
+            (paths.0, &paths.1),
+            fields,
+            "line\r\n-------",
+        ))
+        .await;
+    let passed = bob.frame().await;
+    let expected = (bob.uri.as_str(), back.as_str());
+    assert_eq!(
+        passed,
+        request(id(&passed), "FETCH", expected, fields, "line\r\n-------")
+    );
+}
+
+#[actix::test]
+async fn body_of_what_is_no_send_is_bounded() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, from) = (format!("{relay} {}", bob.uri), alice.uri.clone());
+    let fields = "Content-Type: text/plain\r\n";
+    let fits = "x".repeat(10_240);
+    alice
+        .write(&request("n1n1", "FETCH", (&to, &from), fields, &fits))
+        .await;
+    assert_eq!(body(&bob.frame().await), fits);
+    let long = "x".repeat(10_241);
+    alice
+        .write(&request("n2n2", "FETCH", (&to, &from), fields, &long))
+        .await;
+    assert!(alice.is_closed().await);
+    bob.drained(&relay).await;
+}
+
+#[actix::test]
+async fn what_a_sender_wrote_arrives_octet_for_octet() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, back) = (
+        format!("{relay} {}", bob.uri),
+        format!("{relay} {}", alice.uri),
+    );
+    for (fields, content) in [
+        (
+            "Success-Report: yes\r\nX-A:b\r\nx-c:   \td  \r\n",
+            "Grüße\r\n\r\n-------t1t2$\r\n",
+        ),
+        ("Content-Disposition: inline; x=\"\\\"\"\r\n", "\r\n"),
+        ("", "-------t1t2$\r\nMSRP t1t1 SEND\r\n"),
+        ("", ""),
+    ] {
+        alice
+            .write(&send("t1t1", &to, &alice.uri.clone(), fields, content))
+            .await;
+        assert!(alice.frame().await.starts_with("MSRP t1t1 200 "));
+        let passed = bob.take("200 OK").await;
+        let expected = send(id(&passed), &bob.uri, &back, fields, content);
+        let message = format!("m-{}", id(&passed));
+        assert_eq!(passed, expected.replace(&message, "m-t1t1"));
+    }
+}
+
+#[actix::test]
+async fn send_without_content_is_passed_on_and_answered() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, back) = (
+        format!("{relay} {}", bob.uri),
+        format!("{relay} {}", alice.uri),
+    );
+    let fields = "Message-ID: m1m1\r\nByte-Range: 1-0/0\r\n";
+    alice
+        .write(&plain_request(
+            "t1t1",
+            "SEND",
+            &to,
+            &alice.uri.clone(),
+            fields,
+        ))
+        .await;
+    let passed = bob.take("481 No Such Session").await;
+    assert_eq!(
+        passed,
+        plain_request(id(&passed), "SEND", &bob.uri, &back, fields)
+    );
+    assert_eq!(
+        alice.frame().await,
+        answer("t1t1", "200 OK", &alice.uri, &relay)
+    );
+    assert!(alice.frame().await.contains("\r\nStatus: 000 481 "));
+}
+
+/// RFC 4975 §7.3.2: a REPORT tells which octets it is about, also where the sender left the end
+/// open.
+#[actix::test]
+async fn report_about_an_open_range_names_the_octets_that_came() {
+    let board = start_any();
+    let (mut bob, relay) = client(&board, "bob").await;
+    let mut alice = stranger(&board, "alice").await;
+    let (to, from) = (format!("{relay} {}", bob.uri), alice.uri.clone());
+    for (content, range, told) in [
+        ("x".repeat(40), "1-*/*", "1-40/*"),
+        ("y".repeat(9000), "101-*/20000", "101-9100/20000"),
+    ] {
+        alice
+            .write(&chunk("t1t1", (&to, &from), "m1", range, "", &content, '+'))
+            .await;
+        bob.take("413 Stop Sending").await;
+        assert!(alice.frame().await.starts_with("MSRP t1t1 200 "));
+        assert_eq!(value(&alice.frame().await, "Byte-Range"), Some(told));
+    }
 }

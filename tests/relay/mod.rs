@@ -6,6 +6,7 @@ mod peer;
 mod text;
 
 pub use peer::{PATIENCE, Peer, Reader};
+pub use restante::msrp::relay::Config as RelayConfig;
 pub use text::{
     Messages, answer, body, chunk, flag, head, id, plain_request, proof, range, request, send,
     value,
