@@ -1,97 +1,8 @@
-use super::path::{self, Hop};
+use super::{
+    Direction, Fingerprint, Setup,
+    path::{self, Hop},
+};
 use sdp_types::{Attribute, Connection, Media};
-
-/// Who opens the connection (`a=setup`). `holdconn` is read as absent (RFC 6135 §4.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setup {
-    /// This side connects.
-    Active,
-    /// This side listens.
-    Passive,
-    /// Either; the answerer chooses.
-    ActPass,
-}
-
-impl Setup {
-    /// The attribute's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Passive => "passive",
-            Self::ActPass => "actpass",
-        }
-    }
-
-    fn parse(value: &str) -> Option<Self> {
-        match value.trim().to_ascii_lowercase().as_str() {
-            "active" => Some(Self::Active),
-            "passive" => Some(Self::Passive),
-            "actpass" => Some(Self::ActPass),
-            _ => None,
-        }
-    }
-}
-
-/// Which way messages may travel (RFC 8866 §6.7, RFC 4975 §8.9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Both ways; also where no attribute says otherwise.
-    #[default]
-    SendRecv,
-    /// From the side that says so.
-    SendOnly,
-    /// Towards the side that says so.
-    RecvOnly,
-    /// Neither.
-    Inactive,
-}
-
-impl Direction {
-    /// The attribute's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SendRecv => "sendrecv",
-            Self::SendOnly => "sendonly",
-            Self::RecvOnly => "recvonly",
-            Self::Inactive => "inactive",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        [
-            Self::SendRecv,
-            Self::SendOnly,
-            Self::RecvOnly,
-            Self::Inactive,
-        ]
-        .into_iter()
-        .find(|direction| direction.as_str() == name)
-    }
-
-    /// Whether the side that says this may send.
-    pub fn sends(self) -> bool {
-        matches!(self, Self::SendRecv | Self::SendOnly)
-    }
-
-    /// Whether the side that says this may receive.
-    pub fn receives(self) -> bool {
-        matches!(self, Self::SendRecv | Self::RecvOnly)
-    }
-
-    /// What to answer to an offered direction, if this is what one would like oneself.
-    ///
-    /// Source: RFC 3264 §6.1.
-    pub fn answer_to(self, offered: Self) -> Self {
-        let sends = self.sends() && offered.receives();
-        let receives = self.receives() && offered.sends();
-        match (sends, receives) {
-            (true, true) => Self::SendRecv,
-            (true, false) => Self::SendOnly,
-            (false, true) => Self::RecvOnly,
-            (false, false) => Self::Inactive,
-        }
-    }
-}
 
 /// One `m=message` line over MSRP with all that stands under it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,8 +25,9 @@ pub struct MessageMedia {
     pub setup: Option<Setup>,
     /// Which way messages may travel.
     pub direction: Direction,
-    /// `a=fingerprint` of the TLS certificate, of the media or else of the session.
-    pub fingerprint: Option<String>,
+    /// `a=fingerprint` of the TLS certificates that may be shown, of the media or else of the
+    /// session. Those of unknown hash functions are left out.
+    pub fingerprints: Vec<Fingerprint>,
     /// The address and port above are where to connect, whatever the path says (RFC 6714).
     pub cema: bool,
     /// The `i=` line.
@@ -140,15 +52,25 @@ impl MessageMedia {
         path::first_hop(&self.path)
     }
 
-    /// Where to connect if both sides speak CEMA: the `c=` and `m=` lines.
-    ///
-    /// Source: RFC 6714 §4.
-    pub fn cema_hop(&self) -> Hop {
+    /// Where the `c=` and `m=` lines lead.
+    pub fn lines_hop(&self) -> Hop {
         Hop {
             host: self.address.clone(),
             port: self.port,
             tls: self.tls,
         }
+    }
+
+    /// Whether relays stand before this side.
+    ///
+    /// Source: RFC 4976 §5.1.
+    pub fn is_relayed(&self) -> bool {
+        self.path.split_whitespace().nth(1).is_some()
+    }
+
+    /// Whether this side's certificate can be known by its fingerprint.
+    pub fn is_protected(&self) -> bool {
+        self.tls && self.fingerprints.iter().any(Fingerprint::is_strong)
     }
 
     /// Reads a media line; `None` if it is no MSRP message media.
@@ -170,8 +92,12 @@ impl MessageMedia {
         for attribute in &session.attributes {
             read.take_session_attribute(attribute);
         }
+        let sessions = std::mem::take(&mut read.fingerprints);
         for attribute in &media.attributes {
             read.take(attribute);
+        }
+        if read.fingerprints.is_empty() {
+            read.fingerprints = sessions;
         }
         Some(read)
     }
@@ -180,7 +106,7 @@ impl MessageMedia {
         let value = attribute.value.as_deref().unwrap_or_default();
         match attribute.attribute.as_str() {
             "setup" => self.setup = Setup::parse(value),
-            "fingerprint" => self.fingerprint = Some(value.to_owned()),
+            "fingerprint" => self.fingerprints.extend(value.parse()),
             name => self.direction = Direction::parse(name).unwrap_or(self.direction),
         }
     }
@@ -193,7 +119,7 @@ impl MessageMedia {
             "accept-wrapped-types" => self.accept_wrapped_types = words(value),
             "max-size" => self.max_size = value.parse().ok(),
             "setup" => self.setup = Setup::parse(value),
-            "fingerprint" => self.fingerprint = Some(value.to_owned()),
+            "fingerprint" => self.fingerprints.extend(value.parse()),
             "msrp-cema" => self.cema = true,
             name => match Direction::parse(name) {
                 Some(direction) => self.direction = direction,
@@ -245,8 +171,8 @@ impl MessageMedia {
         if self.cema {
             put("msrp-cema", None);
         }
-        if let Some(fingerprint) = &self.fingerprint {
-            put("fingerprint", Some(fingerprint.clone()));
+        for fingerprint in &self.fingerprints {
+            put("fingerprint", Some(fingerprint.to_string()));
         }
         if self.direction != Direction::SendRecv {
             put(self.direction.as_str(), None);

@@ -1,19 +1,29 @@
-//! Offer and answer for message media (RFC 3264, RFC 4975 §8, RFC 6135, RFC 8866).
+//! Offer and answer for message media (RFC 3264, RFC 4975 §8 and §14.4, RFC 6135, RFC 6714,
+//! RFC 8122, RFC 8866).
 //!
 //! `description` reads and writes whole session descriptions (the `sdp-types` crate underneath),
 //! `media` is one `m=message` line with what stands under it, `negotiation` makes offers and
-//! answers and decides who connects, `path` reads as much of an MSRP URI as that needs.
+//! answers and decides who connects, `cema` where to, `path` reads as much of an MSRP URI as that
+//! needs.
 //! Everything here is pure.
+mod cema;
 mod description;
+mod direction;
 mod error;
+mod fingerprint;
 mod media;
 mod negotiation;
 pub mod path;
+mod setup;
 
+pub use cema::{Anchor, Names, lines_match, unknown_names};
 pub use description::SessionDescription;
+pub use direction::Direction;
 pub use error::{Refusal, SdpError};
-pub use media::{Direction, MessageMedia, Setup};
-pub use negotiation::{Answer, LocalMedia, Role, answer, offer, offerer_role};
+pub use fingerprint::{Fingerprint, HashFunction, NoFingerprint};
+pub use media::MessageMedia;
+pub use negotiation::{Answer, Conclusion, LocalMedia, Role, answer, conclude, offer};
+pub use setup::Setup;
 
 /// Reads a session description.
 ///

@@ -1,7 +1,6 @@
 use super::{
-    Refusal, SessionDescription,
-    description::write,
-    media::{MessageMedia, Setup, connection},
+    Anchor, MessageMedia, Names, Refusal, SessionDescription, Setup, cema::Sides,
+    description::write, media::connection, path::Hop,
 };
 use sdp_types::{AddrType, Media, NetType, Origin, Session, Time};
 
@@ -24,6 +23,8 @@ pub struct LocalMedia {
     /// The media line. Its `setup` is the wish: `Active` asks to connect wherever the peer lets
     /// it, anything else to listen.
     pub media: MessageMedia,
+    /// The same with TLS, or without it: what is answered with where the peer offers this only.
+    pub alternative: Option<MessageMedia>,
 }
 
 impl LocalMedia {
@@ -62,10 +63,25 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What this end has to do.
     pub role: Role,
+    /// Where it connects, if it does.
+    pub hop: Hop,
     /// The offered media that was taken.
     pub remote: MessageMedia,
-    /// The media that was answered with.
+    /// The media that was answered with. Both sides speak CEMA if it says so.
     pub local: MessageMedia,
+}
+
+/// What an answer settles for the end that offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// What this end has to do.
+    pub role: Role,
+    /// Where it connects, if it does.
+    pub hop: Hop,
+    /// How that place was found.
+    pub anchor: Anchor,
+    /// Whether both sides speak CEMA.
+    pub cema: bool,
 }
 
 /// Writes an offer with one media line. Without a wish for `setup` it says `actpass`.
@@ -77,11 +93,38 @@ pub fn offer(local: &LocalMedia) -> Vec<u8> {
     write(&local.session(vec![always()], vec![media.write()]))
 }
 
-/// Who connects, seen from the end that offered `setup` and got this answer.
+/// What follows from the answer to `offered`.
 ///
 /// A peer that does not answer with `a=setup` is served as in RFC 4975 §8.5: the offerer connects.
-pub fn offerer_role(offered: Option<Setup>, answer: &MessageMedia) -> Role {
-    match (offered, answer.setup) {
+/// `names` holds what [`unknown_names`](super::unknown_names) of the answer asks for, if this end
+/// offers CEMA.
+/// Errors: `Transport` if the answer changed it, `NoPath`.
+pub fn conclude(
+    offered: &MessageMedia,
+    remote: &MessageMedia,
+    names: &Names,
+) -> Result<Conclusion, Refusal> {
+    if remote.tls != offered.tls {
+        return Err(Refusal::Transport);
+    }
+    let first = remote.first_hop().ok_or(Refusal::NoPath)?;
+    let role = offerer_role(offered.setup, remote.setup);
+    let anchor = Sides::of(offered, remote, names).concludes(role);
+    let hop = match anchor {
+        Anchor::Lines if !remote.address.is_empty() => remote.lines_hop(),
+        _ => first,
+    };
+    let cema = offered.cema && remote.cema;
+    Ok(Conclusion {
+        role,
+        hop,
+        anchor,
+        cema,
+    })
+}
+
+fn offerer_role(offered: Option<Setup>, answered: Option<Setup>) -> Role {
+    match (offered, answered) {
         (Some(Setup::Passive), _) => Role::Listen,
         (None | Some(Setup::ActPass), Some(Setup::Active)) => Role::Listen,
         _ => Role::Connect,
@@ -91,22 +134,29 @@ pub fn offerer_role(offered: Option<Setup>, answer: &MessageMedia) -> Role {
 /// Answers an offer: takes its first usable message media, rejects all other lines with port 0.
 ///
 /// The answer keeps the number and order of the offer's lines and its time. Where the peer leaves
-/// the choice (`actpass`), `local.media.setup` decides.
+/// the choice (`actpass`), `local.media.setup` decides, unless CEMA does: who uses a relay waits,
+/// so that the other one can connect to the lines. `names` is as for [`conclude`].
 /// Errors: [`Refusal`], to be sent as 488 with its warning.
-/// Source: RFC 3264 §6, RFC 4975 §8, RFC 6135 §4.2.2.
-pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<Answer, Refusal> {
-    let (index, remote) = choose(offer, local.media.tls)?;
-    if remote.first_hop().is_none() {
-        return Err(Refusal::NoPath);
-    }
-    if !common_type(&remote.accept_types, &local.media.accept_types) {
+/// Source: RFC 3264 §6, RFC 4975 §8, RFC 6135 §4.2.2, RFC 6714 §4.3.
+pub fn answer(
+    offer: &SessionDescription,
+    local: &LocalMedia,
+    names: &Names,
+) -> Result<Answer, Refusal> {
+    let (index, remote, ours) = choose(offer, local)?;
+    let first = remote.first_hop().ok_or(Refusal::NoPath)?;
+    if !common_type(&remote.accept_types, &ours.accept_types) {
         return Err(Refusal::NoCommonType);
     }
-    let (setup, role) = answerer_setup(remote.setup, local.media.setup);
-    let mut media = local.media.clone();
+    let mut media = ours.clone();
+    let (setup, role) = answerer_setup(remote.setup, wish(&media, &remote));
     media.setup = Some(setup);
-    media.cema = media.cema && remote.cema;
+    media.cema = Sides::of(&media, &remote, names).answers(role);
     media.direction = media.direction.answer_to(remote.direction);
+    let hop = match media.cema && !remote.address.is_empty() {
+        true => remote.lines_hop(),
+        false => first,
+    };
     let lines = offer.session.medias.iter().enumerate();
     let medias = lines
         .map(|(place, line)| match place == index {
@@ -121,20 +171,39 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<Answer, 
     Ok(Answer {
         body: write(&local.session(times, medias)),
         role,
+        hop,
         remote,
         local: media,
     })
 }
 
-fn choose(offer: &SessionDescription, tls: bool) -> Result<(usize, MessageMedia), Refusal> {
-    let mut found = Refusal::NoMessageMedia;
-    for (index, media) in offer.messages().filter(|(_, media)| media.port != 0) {
-        if media.tls == tls {
-            return Ok((index, media));
-        }
-        found = Refusal::Transport;
+/// The offered line to take, and what to answer it with: our first way that is offered at all.
+fn choose<'a>(
+    offer: &SessionDescription,
+    local: &'a LocalMedia,
+) -> Result<(usize, MessageMedia, &'a MessageMedia), Refusal> {
+    let usable = offer.messages().filter(|(_, media)| media.port != 0);
+    let usable: Vec<_> = usable.collect();
+    let ways = [Some(&local.media), local.alternative.as_ref()];
+    let taken = ways.into_iter().flatten().find_map(|ours| {
+        let line = usable.iter().find(|(_, media)| media.tls == ours.tls);
+        line.map(|(index, media)| (*index, media.clone(), ours))
+    });
+    taken.ok_or(match usable.is_empty() {
+        true => Refusal::NoMessageMedia,
+        false => Refusal::Transport,
+    })
+}
+
+/// What this end would like `a=setup` to be.
+fn wish(ours: &MessageMedia, remote: &MessageMedia) -> Option<Setup> {
+    if ours.is_relayed() {
+        return Some(Setup::Passive);
     }
-    Err(found)
+    match ours.cema && remote.cema && remote.is_relayed() {
+        true => Some(Setup::Active),
+        false => ours.setup,
+    }
 }
 
 fn answerer_setup(offered: Option<Setup>, wish: Option<Setup>) -> (Setup, Role) {
@@ -211,6 +280,7 @@ mod tests {
         LocalMedia {
             session_id: 2890844530,
             version: 1,
+            alternative: None,
             media: MessageMedia {
                 address: "127.0.0.1".into(),
                 port: 8493,
@@ -219,6 +289,10 @@ mod tests {
                 ..MessageMedia::default()
             },
         }
+    }
+
+    fn answered(offer: &SessionDescription, local: &LocalMedia) -> Result<Answer, Refusal> {
+        answer(offer, local, &Names::default())
     }
 
     fn wishing(setup: Setup) -> LocalMedia {
@@ -248,7 +322,7 @@ mod tests {
     #[test]
     fn offer_without_setup_is_answered_passive_since_the_offerer_connects() {
         let offer = parse(FIGURE_9.as_bytes()).unwrap();
-        let answer = answer(&offer, &wishing(Setup::Active)).unwrap();
+        let answer = answered(&offer, &wishing(Setup::Active)).unwrap();
         assert_eq!(answer.role, Role::Listen);
         assert_eq!(answer.local.setup, Some(Setup::Passive));
         let (_, read) = parse(&answer.body).unwrap().message_media().unwrap();
@@ -266,14 +340,14 @@ mod tests {
             ("passive", Passive, Active, Role::Connect),
             ("holdconn", Active, Passive, Role::Listen),
         ] {
-            let found = answer(&with_setup(offered), &wishing(wish)).unwrap();
+            let found = answer(&with_setup(offered), &wishing(wish), &Names::default()).unwrap();
             assert_eq!(
                 (found.local.setup, found.role),
                 (Some(answered), role),
                 "{offered}"
             );
             let offered = Setup::parse_for_tests(offered);
-            let other_end = offerer_role(offered, &found.local);
+            let other_end = offerer_role(offered, found.local.setup);
             assert_ne!(other_end, role, "exactly one end connects: {offered:?}");
         }
     }
@@ -288,9 +362,9 @@ mod tests {
 
     #[test]
     fn answer_without_setup_makes_the_offerer_connect() {
-        let media = MessageMedia::default();
-        assert_eq!(offerer_role(Some(Setup::ActPass), &media), Role::Connect);
-        assert_eq!(offerer_role(Some(Setup::Active), &media), Role::Connect);
+        for offered in [None, Some(Setup::ActPass), Some(Setup::Active)] {
+            assert_eq!(offerer_role(offered, None), Role::Connect);
+        }
     }
 
     #[test]
@@ -299,7 +373,7 @@ mod tests {
         let offered = format!(
             "{head}m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\n{message}m=message 7395 TCP/MSRP *\r\n"
         );
-        let answer = answer(&parse(offered.as_bytes()).unwrap(), &local()).unwrap();
+        let answer = answered(&parse(offered.as_bytes()).unwrap(), &local()).unwrap();
         let text = String::from_utf8(answer.body).unwrap();
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
         assert_eq!(
@@ -316,7 +390,7 @@ mod tests {
     fn unanswerable_offers_are_refused_by_name() {
         let refused = |from: &str, to: &str| {
             let offer = parse(FIGURE_9.replace(from, to).as_bytes()).unwrap();
-            answer(&offer, &local()).unwrap_err()
+            answered(&offer, &local()).unwrap_err()
         };
         assert_eq!(
             refused("m=message 7394", "m=message 0"),
@@ -341,16 +415,121 @@ mod tests {
         for offered in ["*", "text/*", "TEXT/plain;charset=utf-8"] {
             let text = FIGURE_9.replace("message/cpim text/plain text/html", offered);
             assert!(
-                answer(&parse(text.as_bytes()).unwrap(), &local()).is_ok(),
+                answered(&parse(text.as_bytes()).unwrap(), &local()).is_ok(),
                 "{offered}"
             );
         }
     }
 
+    fn encrypted(mut media: MessageMedia) -> MessageMedia {
+        media.tls = true;
+        media.path = media.path.replace("msrp:", "msrps:");
+        let digits = vec!["4A"; 32].join(":");
+        media.fingerprints = vec![format!("SHA-256 {digits}").parse().unwrap()];
+        media
+    }
+
+    #[test]
+    fn offer_with_and_without_tls_is_answered_as_we_prefer() {
+        let plain = local().media;
+        let both = |first: &MessageMedia, second: &MessageMedia| LocalMedia {
+            media: first.clone(),
+            alternative: Some(second.clone()),
+            ..local()
+        };
+        let secure = encrypted(plain.clone());
+        let secured = FIGURE_9
+            .replace("TCP/MSRP", "TCP/TLS/MSRP")
+            .replace("msrp:", "msrps:");
+        let lines = &FIGURE_9[FIGURE_9.find("m=").unwrap()..];
+        let either = format!("{secured}{lines}");
+        for (offered, ours, tls) in [
+            (&either, both(&secure, &plain), true),
+            (&either, both(&plain, &secure), false),
+            (&secured, both(&plain, &secure), true),
+            (&FIGURE_9.to_owned(), both(&secure, &plain), false),
+        ] {
+            let answer = answered(&parse(offered.as_bytes()).unwrap(), &ours).unwrap();
+            assert_eq!((answer.local.tls, answer.remote.tls), (tls, tls));
+            assert_eq!(answer.local.fingerprints.is_empty(), !tls);
+        }
+    }
+
+    /// An offer whose `c=` and `m=` lines a middlebox has changed.
+    fn behind_a_middlebox(attributes: &str) -> SessionDescription {
+        let text = FIGURE_9
+            .replace("c=IN IP4 alice.example.com", "c=IN IP6 2001:db8::5")
+            .replace("m=message 7394", "m=message 5000");
+        parse(format!("{text}{attributes}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn answerer_with_cema_connects_to_the_lines_only_where_it_knows_who_is_there() {
+        let mut ours = local();
+        ours.media.cema = true;
+        let plain = behind_a_middlebox("a=setup:passive\r\na=msrp-cema\r\n");
+        let answer = answered(&plain, &ours).unwrap();
+        assert_eq!((answer.role, answer.local.cema), (Role::Connect, false));
+        assert_eq!(answer.hop.host, "alice.example.com");
+
+        ours.media = encrypted(ours.media);
+        let fingerprint = &ours.media.fingerprints[0];
+        let secured = plain.to_bytes();
+        let secured = String::from_utf8(secured)
+            .unwrap()
+            .replace("TCP/MSRP", "TCP/TLS/MSRP");
+        let secured = format!("{secured}a=fingerprint:{fingerprint}\r\n");
+        let answer = answered(&parse(secured.as_bytes()).unwrap(), &ours).unwrap();
+        assert!(answer.local.cema);
+        assert_eq!(
+            (answer.hop.host.as_str(), answer.hop.port),
+            ("2001:db8::5", 5000)
+        );
+        assert!(answer.hop.tls);
+    }
+
+    #[test]
+    fn relayed_sides_say_who_connects_so_that_cema_stays_possible() {
+        let relayed = "a=path:msrp://alice.example.com:7394/r;tcp msrp://a.invalid:9/2s93;tcp\r\n";
+        let path = "a=path:msrp://alice.example.com:7394/2s93i93idj;tcp\r\n";
+        let offer = FIGURE_9.replace(path, relayed) + "a=setup:actpass\r\na=msrp-cema\r\n";
+        let mut ours = wishing(Setup::Passive);
+        ours.media.cema = true;
+        let answer = answered(&parse(offer.as_bytes()).unwrap(), &ours).unwrap();
+        assert_eq!((answer.role, answer.local.cema), (Role::Connect, true));
+
+        let offer = FIGURE_9.to_owned() + "a=setup:actpass\r\na=msrp-cema\r\n";
+        let mut ours = wishing(Setup::Active);
+        ours.media.cema = true;
+        ours.media.path = "msrp://r.example.com:9/r;tcp msrp://127.0.0.1:8493/si;tcp".into();
+        let answer = answered(&parse(offer.as_bytes()).unwrap(), &ours).unwrap();
+        assert_eq!((answer.role, answer.local.cema), (Role::Listen, true));
+    }
+
+    #[test]
+    fn answer_is_concluded_with_role_and_place() {
+        let mut offered = local().media;
+        offered.cema = true;
+        let answer = |offer: &SessionDescription| offer.message_media().unwrap().1;
+        let direct = answer(&parse(FIGURE_9.as_bytes()).unwrap());
+        let found = conclude(&offered, &direct, &Names::default()).unwrap();
+        assert_eq!((found.role, found.hop.port), (Role::Connect, 7394));
+        let active = answer(&behind_a_middlebox("a=setup:active\r\n"));
+        let found = conclude(&offered, &active, &Names::default()).unwrap();
+        assert_eq!(
+            (found.role, found.anchor),
+            (Role::Listen, Anchor::OfferAgain)
+        );
+        assert!(!found.cema);
+        let changed = encrypted(direct);
+        let refused = conclude(&offered, &changed, &Names::default());
+        assert_eq!(refused, Err(Refusal::Transport));
+    }
+
     #[test]
     fn direction_is_answered_from_the_other_side() {
         let offer = parse(format!("{FIGURE_9}a=sendonly\r\n").as_bytes()).unwrap();
-        let answer = answer(&offer, &local()).unwrap();
+        let answer = answered(&offer, &local()).unwrap();
         assert_eq!(answer.remote.direction, Direction::SendOnly);
         assert_eq!(answer.local.direction, Direction::RecvOnly);
     }
@@ -364,7 +543,12 @@ mod tests {
         local.media.cema = true;
         local.media.tls = true;
         local.media.direction = Direction::SendOnly;
-        local.media.fingerprint = Some("SHA-256 4A:AD".into());
+        local.media.fingerprints = ["SHA-1", "SHA-256"]
+            .iter()
+            .zip([20, 32])
+            .map(|(name, length)| format!("{name} {}", vec!["4A"; length].join(":")))
+            .map(|text| text.parse().unwrap())
+            .collect();
         local.media.title = Some("holiday".into());
         local.media.address = "2001:db8::1".into();
         let selector = "name:\"a b.jpg\" type:image/jpeg size:4092 hash:sha-1:72:24";
@@ -396,14 +580,14 @@ mod tests {
             let mut lines: Vec<&str> = FIGURE_9.lines().collect();
             lines.insert(at, &line);
             if let Ok(read) = parse(lines.join("\r\n").as_bytes()) {
-                let _ = answer(&read, &local());
+                let _ = answered(&read, &local());
             }
         }
 
         #[test]
         fn every_prefix_is_answered_or_refused(at in 0usize..FIGURE_9.len()) {
             if let Ok(read) = parse(&FIGURE_9.as_bytes()[..at]) {
-                let _ = answer(&read, &local());
+                let _ = answered(&read, &local());
             }
         }
     }

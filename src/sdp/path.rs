@@ -24,6 +24,11 @@ pub fn end_point(path: &str) -> Option<Hop> {
     hop(path.split_whitespace().last()?)
 }
 
+/// Every hop of a path that has a host and a port.
+pub fn hops(path: &str) -> impl Iterator<Item = Hop> + '_ {
+    path.split_whitespace().filter_map(hop)
+}
+
 fn hop(uri: &str) -> Option<Hop> {
     let (scheme, rest) = uri.split_once("://")?;
     let tls = match scheme.to_ascii_lowercase().as_str() {

@@ -53,8 +53,9 @@ impl<'a> Call<'a> {
             Err(refusal) => return Ok(refusal),
         };
         let remote = media::answered(&response)?;
-        let role = sdp::offerer_role(prospect.local.media.setup, &remote);
-        let (session, mut events) = media::open(self.device, prospect.id, &remote, role).await?;
+        let agreed = media::concluded(&prospect.local, &remote)?;
+        let ways = (agreed.role, &agreed.hop);
+        let (session, mut events) = media::open(self.device, prospect.id, &remote, ways).await?;
         *line.session.borrow_mut() = Some(session.clone());
 
         let (content_type, source) = match self.source(&remote).await? {

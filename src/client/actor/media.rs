@@ -12,7 +12,9 @@ use crate::{
     },
     net,
     profile::mime,
-    sdp::{self, LocalMedia, MessageMedia, SessionDescription, Setup},
+    sdp::{
+        self, Conclusion, LocalMedia, MessageMedia, Names, SessionDescription, Setup, path::Hop,
+    },
     sip::codec::{Message, Name},
 };
 use bytes::Bytes;
@@ -48,8 +50,21 @@ pub(super) fn prospect(device: &State) -> Prospect {
         session_id,
         version: 1,
         media,
+        alternative: None,
     };
     Prospect { id, local }
+}
+
+/// What follows from the answer `remote` to our offer.
+pub(super) fn concluded(
+    local: &LocalMedia,
+    remote: &MessageMedia,
+) -> Result<Conclusion, ClientError> {
+    let concluded = sdp::conclude(&local.media, remote, &Names::default());
+    concluded.map_err(|refusal| ClientError::Answer {
+        request: "channel",
+        why: refusal.to_string(),
+    })
 }
 
 /// The message media of an answer.
@@ -85,7 +100,7 @@ pub(super) async fn open(
     device: &Rc<State>,
     id: String,
     remote: &MessageMedia,
-    role: sdp::Role,
+    (role, hop): (sdp::Role, &Hop),
 ) -> Result<(SessionHandle, Events), ClientError> {
     const NAME: &str = "channel";
     let path = msrp::Path::parse(&remote.path).map_err(|error| ClientError::Answer {
@@ -95,7 +110,7 @@ pub(super) async fn open(
     let role = match role {
         sdp::Role::Listen => Role::Passive,
         sdp::Role::Connect => {
-            Role::Active(address(remote).await.ok_or(ClientError::Connection(NAME))?)
+            Role::Active(address(hop).await.ok_or(ClientError::Connection(NAME))?)
         }
     };
     let (sink, events) = pipe();
@@ -110,9 +125,8 @@ pub(super) async fn open(
     Ok((session, events))
 }
 
-async fn address(remote: &MessageMedia) -> Option<SocketAddr> {
-    let hop = remote.first_hop()?;
-    let found = tokio::net::lookup_host((hop.host, hop.port)).await;
+async fn address(hop: &Hop) -> Option<SocketAddr> {
+    let found = tokio::net::lookup_host((hop.host.as_str(), hop.port)).await;
     found.ok()?.next()
 }
 

@@ -10,7 +10,7 @@ use crate::{
     client::{ClientError, inbox::Channel},
     content::{deferred_list::DeferredList, multipart},
     profile::{feature, mime, psi},
-    sdp::{self, SessionDescription},
+    sdp::{self, Names, SessionDescription},
     sip::{
         actor::{AnswerOptions, Dialog, DialogNews, Extra, Incoming, InviteOptions, Reply},
         codec::{Message, Name},
@@ -56,11 +56,17 @@ async fn accept(
     line: &mut Line,
 ) -> Result<Open, Reply> {
     let prospect = media::prospect(device);
-    let answer = sdp::answer(offer, &prospect.local).map_err(|refusal| {
+    let answer = sdp::answer(offer, &prospect.local, &Names::default()).map_err(|refusal| {
         let agent = device.host.endpoint.sent_by();
         Reply::new(refusal.status()).header(Name::Warning.as_str(), refusal.warning(&agent))
     })?;
-    let opened = media::open(device, prospect.id, &answer.remote, answer.role).await;
+    let opened = media::open(
+        device,
+        prospect.id,
+        &answer.remote,
+        (answer.role, &answer.hop),
+    )
+    .await;
     let (session, events) = opened.map_err(|_| Reply::new(488))?;
     *line.session.borrow_mut() = Some(session.clone());
     line.description = answer.body.into();
@@ -137,8 +143,9 @@ pub(super) async fn fetch(device: &Rc<State>, references: &[String]) -> Result<u
         }
     };
     let remote = media::answered(&response)?;
-    let role = sdp::offerer_role(prospect.local.media.setup, &remote);
-    let (session, events) = media::open(device, prospect.id, &remote, role).await?;
+    let agreed = media::concluded(&prospect.local, &remote)?;
+    let ways = (agreed.role, &agreed.hop);
+    let (session, events) = media::open(device, prospect.id, &remote, ways).await?;
     *line.session.borrow_mut() = Some(session.clone());
     let reception = Reception::new(device.clone(), session, None);
     Ok(Open { reception, events }.run_with(&line, &mut news).await)

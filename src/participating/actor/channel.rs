@@ -5,7 +5,7 @@ use crate::{
         actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink},
     },
     participating::invitation,
-    sdp::{self, LocalMedia, MessageMedia, SdpError, SessionDescription, Setup},
+    sdp::{self, LocalMedia, MessageMedia, Names, SdpError, SessionDescription, path::Hop},
 };
 use std::{net::SocketAddr, rc::Rc};
 
@@ -86,6 +86,7 @@ impl Channel {
                 session_id: u64::from_str_radix(&id[2..17], 16).unwrap_or(1),
                 version: 1,
                 media,
+                alternative: None,
             },
             id,
         }
@@ -97,8 +98,8 @@ impl Channel {
         offer: &SessionDescription,
         sink: Box<dyn Sink>,
     ) -> Result<Agreed, Unfit> {
-        let answer = sdp::answer(offer, &self.local).map_err(Unfit::Refused)?;
-        let role = role(answer.role, &answer.remote).await?;
+        let answer = sdp::answer(offer, &self.local, &Names::default()).map_err(Unfit::Refused)?;
+        let role = role(answer.role, &answer.hop).await?;
         let session = self.open(role, sink);
         session.set_remote(&path(&answer.remote)?);
         Ok(Agreed {
@@ -113,7 +114,8 @@ impl Channel {
         if offer.is_empty() {
             return Ok(sdp::offer(&self.local));
         }
-        let answer = sdp::answer(&sdp::parse(offer)?, &self.local).map_err(Unfit::Refused)?;
+        let answer = sdp::answer(&sdp::parse(offer)?, &self.local, &Names::default())
+            .map_err(Unfit::Refused)?;
         session.set_remote(&path(&answer.remote)?);
         Ok(answer.body)
     }
@@ -135,8 +137,9 @@ impl Channel {
         let media = description.message_media().map(|(_, media)| media);
         let remote = media.filter(|media| media.port != 0);
         let remote = remote.ok_or(Unfit::Refused(sdp::Refusal::NoMessageMedia))?;
-        let agreed = sdp::offerer_role(Some(Setup::ActPass), &remote);
-        let session = match role(agreed, &remote).await? {
+        let agreed = sdp::conclude(&self.local.media, &remote, &Names::default());
+        let agreed = agreed.map_err(Unfit::Refused)?;
+        let session = match role(agreed.role, &agreed.hop).await? {
             Role::Passive => session,
             active => {
                 session.close();
@@ -171,16 +174,15 @@ fn path(media: &MessageMedia) -> Result<Path, Unfit> {
     Path::parse(&media.path).map_err(|_| Unfit::Path)
 }
 
-/// The session's role; where this end connects, the address of the peer's first hop.
-async fn role(role: sdp::Role, remote: &MessageMedia) -> Result<Role, Unfit> {
+/// The session's role; where this end connects, the address of `hop`.
+async fn role(role: sdp::Role, hop: &Hop) -> Result<Role, Unfit> {
     match role {
         sdp::Role::Listen => Ok(Role::Passive),
-        sdp::Role::Connect => address(remote).await.map(Role::Active).ok_or(Unfit::Host),
+        sdp::Role::Connect => address(hop).await.map(Role::Active).ok_or(Unfit::Host),
     }
 }
 
-async fn address(remote: &MessageMedia) -> Option<SocketAddr> {
-    let hop = remote.first_hop()?;
+async fn address(hop: &Hop) -> Option<SocketAddr> {
     let mut found = tokio::net::lookup_host((hop.host.as_str(), hop.port))
         .await
         .ok()?;
