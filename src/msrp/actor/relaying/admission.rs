@@ -156,14 +156,19 @@ impl Link {
                 relaying.leases.borrow_mut().push(Rc::new(lease));
             }
         }
-        desk.settle(
-            ticket.id,
-            Place {
-                shard: self.board.shard,
-                link: self.number,
-                hop: Bytes::copy_from_slice(hop),
-            },
-        );
+        let place = Place {
+            shard: self.board.shard,
+            link: self.number,
+            hop: Bytes::copy_from_slice(hop),
+        };
+        let before = desk.settle(ticket.id, place);
+        // a connection of another shard finds out when its timers are looked at
+        if let Some(before) = before.filter(|before| before.shard == self.board.shard)
+            && before.link != self.number
+            && let Some(old) = self.board.link(before.link)
+        {
+            old.relaying().leave(&ticket.id);
+        }
         relaying.failures.set(0);
         self.board.metrics.uris_granted.increment(1);
         self.keep();

@@ -10,7 +10,7 @@ use crate::msrp::{
     encoding,
     relay::route::{Lines, uris},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::rc::Rc;
 
 /// A request or response that waits for its end.
@@ -25,7 +25,7 @@ enum Onward {
     Response {
         lines: Lines,
         to: Rc<Link>,
-        transaction_id: Bytes,
+        asked: Asked,
     },
 }
 
@@ -41,27 +41,14 @@ impl Carried {
     /// Takes a response that goes back to who asked, where that connection still stands.
     ///
     /// Source: RFC 4976 §6.4.3.
-    pub(in crate::msrp::actor) fn response(
-        asked: Asked,
-        head: Head,
-        link: &Rc<Link>,
-    ) -> Option<Self> {
+    pub(in crate::msrp::actor) fn response(asked: Asked, head: Head) -> Option<Self> {
         let to = asked.from.upgrade().filter(|to| !to.is_down())?;
         let (path, from) = (head.to_path_text()?, head.from_path_text()?);
         let lines = Lines::of(path, from, asked.own)?;
-        if asked.is_auth {
-            to.note_auth(&asked, &head, link);
-        }
-        let transaction_id = asked.transaction_id;
-        let onward = Onward::Response {
-            lines,
-            to,
-            transaction_id,
-        };
         Some(Self {
             head,
             body: BytesMut::new(),
-            onward,
+            onward: Onward::Response { lines, to, asked },
         })
     }
 
@@ -74,15 +61,17 @@ impl Carried {
     pub(in crate::msrp::actor) fn end(self, from: &Rc<Link>, flag: Continuation) {
         match &self.onward {
             Onward::Request(route) => self.send_request(route, from, flag),
-            Onward::Response {
-                lines,
-                to,
-                transaction_id,
-            } => to.write(|out| {
-                put_status(out, transaction_id, &self.head);
-                lines.put_paths(out);
-                self.put_rest(out, transaction_id, flag);
-            }),
+            Onward::Response { lines, to, asked } => {
+                let id = &asked.transaction_id;
+                to.write(|out| {
+                    put_status(out, id, &self.head);
+                    lines.put_paths(out);
+                    self.put_rest(out, id, flag);
+                });
+                if asked.is_auth {
+                    to.note_auth(asked, &self.head, from);
+                }
+            }
         }
     }
 

@@ -108,9 +108,16 @@ impl Desk {
         self.places.lock().get(id).cloned()
     }
 
-    /// Notes where the client of a relay URI is connected, instead of where it was before.
-    pub(in crate::msrp::actor) fn settle(&self, id: TicketId, place: Place) {
-        self.places.lock().insert(id, place);
+    /// Notes where the client of a relay URI is connected; returns where it was before.
+    pub(super) fn settle(&self, id: TicketId, place: Place) -> Option<Place> {
+        self.places.lock().insert(id, place)
+    }
+
+    /// Tells whether the client of a relay URI is on that connection.
+    pub(super) fn is_at(&self, id: &TicketId, shard: usize, link: u64) -> bool {
+        let places = self.places.lock();
+        let place = places.get(id);
+        place.is_some_and(|place| (place.shard, place.link) == (shard, link))
     }
 
     /// Notes that a client left that connection, unless it is on another one by now.

@@ -113,7 +113,7 @@ impl HopActor {
                 relayed.fail(code);
                 Current::Nobody
             }
-            Whose::Asked(asked) => match Carried::response(asked, head, &self.link) {
+            Whose::Asked(asked) => match Carried::response(asked, head) {
                 Some(carried) => Current::Carrying(Box::new(carried)),
                 None => Current::Nobody,
             },

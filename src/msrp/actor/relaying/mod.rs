@@ -93,6 +93,10 @@ impl Lease {
     fn is_of(&self, id: &TicketId) -> bool {
         self.id == *id && self.live.get()
     }
+
+    fn is_here(&self) -> bool {
+        self.desk.is_at(&self.id, self.shard, self.link)
+    }
 }
 
 impl Relaying {
@@ -149,12 +153,22 @@ impl Relaying {
         !self.routes.borrow().is_empty() || !self.heard.borrow().is_empty()
     }
 
-    /// Ends the leases whose time is up. Returns whether there was one.
+    /// Ends the leases whose time is up, or whose client is back on another connection. Returns
+    /// whether there was one.
     pub(super) fn tick(&self, now: Instant) -> bool {
+        self.end_leases(|lease| lease.until.get() <= now || !lease.is_here())
+    }
+
+    /// Ends a lease whose client is back on another connection.
+    pub(super) fn leave(&self, id: &TicketId) {
+        self.end_leases(|lease| lease.id == *id);
+    }
+
+    fn end_leases(&self, is_over: impl Fn(&Lease) -> bool) -> bool {
         let mut leases = self.leases.borrow_mut();
         let before = leases.len();
         leases.retain(|lease| {
-            lease.live.set(lease.until.get() > now);
+            lease.live.set(!is_over(lease));
             lease.live.get()
         });
         leases.len() < before
