@@ -6,7 +6,7 @@ use crate::{
     },
     clock,
     msrp::{Decoder, Frame, Path},
-    net::{self, Inlet, Outlet, Pressure, StreamLimits},
+    net::{self, Inlet, Outlet, Pressure, StreamLimits, Wire},
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AUTH: &str = "AUTH";
 
 impl RelayLine {
-    /// Connects to the nearest relay, which is at `addr`, and asks all relays of `login` for a
+    /// Connects to the nearest relay, which is at `addr`, without TLS, and asks all relays of `login` for a
     /// URI.
     ///
     /// Errors: `Connection`, `TimedOut`, `Unauthorized`, `Refused`, `Answer`.
@@ -53,7 +53,15 @@ impl RelayLine {
         let tcp = tcp.map_err(|_| ClientError::Connection(AUTH))?;
         tcp.set_nodelay(true)
             .map_err(|_| ClientError::Connection(AUTH))?;
-        let (inlet, outlet) = net::open(tcp, Decoder::new(MAX_HEAD), StreamLimits::default());
+        Self::over(tcp, login).await
+    }
+
+    /// The same over a connection there is, with TLS on it where RFC 4976 is kept to the letter.
+    ///
+    /// Errors: those of [`RelayLine::open`].
+    pub async fn over(wire: impl Into<Wire>, login: RelayLogin) -> Result<Self, ClientError> {
+        let limits = StreamLimits::default();
+        let (inlet, outlet) = net::open(wire, Decoder::new(MAX_HEAD), limits);
         let mut line = Self {
             inlet,
             outlet,

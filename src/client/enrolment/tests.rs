@@ -75,7 +75,7 @@ impl Chain {
             panic!("{here}")
         };
         let keeper = &mut self.0[level];
-        let verdict = match keeper.open(&here, Channel::Protected, NOW, 1) {
+        let verdict = match keeper.open(&here, &Channel::Protected, NOW, 1) {
             Opening::Settled(verdict) => verdict,
             Opening::Claimed(claim) => {
                 let realm = ["intra.example.com", "extra.example.com"][level];

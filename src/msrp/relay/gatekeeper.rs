@@ -37,7 +37,7 @@ pub struct Known {
 pub struct Unreadable;
 
 /// How an AUTH came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Over TCP without TLS.
     Plain {
@@ -46,8 +46,36 @@ pub enum Channel {
     },
     /// Over TLS, from whoever it is.
     Protected,
-    /// Over TLS, from a relay that showed a certificate we trust (RFC 4976 §6.3).
-    TrustedRelay,
+    /// Over TLS, with a certificate from an issuer we trust for these hosts. It is a relay's
+    /// where the nearest URI of From-Path names one of them (RFC 4976 §6.3).
+    Proven {
+        /// From the certificate's subjectAltName.
+        hosts: Vec<String>,
+    },
+}
+
+impl Channel {
+    /// The trusted relay that sends what comes from `from`, if it is one.
+    fn relay(&self, from: &Host) -> Option<String> {
+        let Self::Proven { hosts } = self else {
+            return None;
+        };
+        let name = match from {
+            Host::Name(name) => name.to_string(),
+            Host::Ip(ip) => ip.to_string(),
+        };
+        let is_it = hosts.iter().any(|host| host.eq_ignore_ascii_case(&name));
+        is_it.then_some(name)
+    }
+
+    /// Whether a client may prove itself over it.
+    fn is_open(&self, plain: PlainAuth) -> bool {
+        match (self, plain) {
+            (Self::Protected | Self::Proven { .. }, _) | (_, PlainAuth::Always) => true,
+            (Self::Plain { is_loopback }, PlainAuth::Loopback) => *is_loopback,
+            (Self::Plain { .. }, PlainAuth::Never) => false,
+        }
+    }
 }
 
 /// What an AUTH comes to before the accounts are asked.
@@ -112,7 +140,7 @@ impl Gatekeeper {
     /// Reads an AUTH whose To-Path ends at this relay.
     ///
     /// `salt` makes the nonce of a challenge differ from all others; it need not be secret.
-    pub fn open(&self, head: &Head, channel: Channel, now: Timestamp, salt: u64) -> Opening {
+    pub fn open(&self, head: &Head, channel: &Channel, now: Timestamp, salt: u64) -> Opening {
         match self.read(head, channel) {
             Ok(Some(claim)) => Opening::Claimed(claim),
             Ok(None) => Opening::Settled(self.challenge(now, salt, false, false)),
@@ -139,24 +167,18 @@ impl Gatekeeper {
     }
 
     /// What the AUTH claims; `None` if it must be challenged.
-    fn read(&self, head: &Head, channel: Channel) -> Result<Option<Claim>, Verdict> {
+    fn read(&self, head: &Head, channel: &Channel) -> Result<Option<Claim>, Verdict> {
         let to = head.to_path().map_err(|_| Verdict::Bad)?;
         let from = head.from_path().map_err(|_| Verdict::Bad)?;
         let [uri] = to.uris() else {
             return Err(Verdict::Bad);
         };
         let expires = expires(head)?;
-        match (channel, self.plain) {
-            (Channel::TrustedRelay, _) => {
-                let relay = match from.first().host() {
-                    Host::Name(name) => owner(name),
-                    Host::Ip(ip) => owner(&ip.to_string()),
-                };
-                return Err(self.grant(expires, relay, None));
-            }
-            (Channel::Protected, _) | (_, PlainAuth::Always) => {}
-            (Channel::Plain { is_loopback: true }, PlainAuth::Loopback) => {}
-            (Channel::Plain { .. }, _) => return Err(Verdict::Forbidden),
+        if let Some(relay) = channel.relay(from.first().host()) {
+            return Err(self.grant(expires, owner(&relay), None));
+        }
+        if !channel.is_open(self.plain) {
+            return Err(Verdict::Forbidden);
         }
         for (name, value) in head.fields() {
             if !name.eq_ignore_ascii_case(b"Authorization") {

@@ -24,7 +24,7 @@ impl Link {
             return;
         };
         self.board.tap_received(head.octets());
-        let claim = match desk.read_auth(head, self.channel()) {
+        let claim = match desk.read_auth(head, &self.channel()) {
             Opening::Settled(verdict) => return self.conclude(head, &verdict),
             Opening::Claimed(claim) => claim,
         };
@@ -126,11 +126,12 @@ impl Link {
     }
 
     fn channel(&self) -> Channel {
-        match (self.is_trusted(), self.is_secure()) {
-            (true, _) => Channel::TrustedRelay,
-            (false, true) => Channel::Protected,
-            (false, false) => Channel::Plain {
-                is_loopback: self.peer.ip().is_loopback(),
+        let hosts = self.trusted_hosts();
+        match (hosts.is_empty(), self.is_secure()) {
+            (false, _) => Channel::Proven { hosts },
+            (true, true) => Channel::Protected,
+            (true, false) => Channel::Plain {
+                is_loopback: self.peer.ip().to_canonical().is_loopback(),
             },
         }
     }

@@ -68,7 +68,7 @@ impl Desk {
     }
 
     /// Reads an AUTH for this relay.
-    pub(super) fn read_auth(&self, head: &Head, channel: Channel) -> Opening {
+    pub(super) fn read_auth(&self, head: &Head, channel: &Channel) -> Opening {
         let gatekeeper = self.gatekeeper.lock();
         gatekeeper.open(head, channel, clock::wall(), net::random_u64())
     }

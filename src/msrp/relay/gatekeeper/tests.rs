@@ -56,7 +56,7 @@ fn accounts(user: &str, algorithm: Algorithm) -> Found {
 
 impl Gate {
     fn judge_at(&mut self, text: &str, channel: Channel, now: Timestamp) -> Verdict {
-        match self.0.open(&head(text), channel, now, 1) {
+        match self.0.open(&head(text), &channel, now, 1) {
             Opening::Settled(verdict) => verdict,
             Opening::Claimed(claim) => {
                 let found = accounts(claim.user(), claim.algorithm());
@@ -325,8 +325,8 @@ fn channel_without_tls_is_for_whom_the_operator_says() {
             ..Config::default()
         };
         let mut gate = Gate(Gatekeeper::new(&config, REALM, [7; 32]));
-        assert_eq!(gate.judge_at(FIRST, near, NOW).code(), near_code);
-        assert_eq!(gate.judge_at(FIRST, far, NOW).code(), far_code);
+        assert_eq!(gate.judge_at(FIRST, near.clone(), NOW).code(), near_code);
+        assert_eq!(gate.judge_at(FIRST, far.clone(), NOW).code(), far_code);
         assert_eq!(gate.judge(FIRST).code(), 401);
     }
 }
@@ -334,12 +334,25 @@ fn channel_without_tls_is_for_whom_the_operator_says() {
 #[test]
 fn trusted_relay_needs_no_digest_but_keeps_to_the_bounds() {
     let mut gate = gate();
-    let mut ask = |text: &str| gate.judge_at(text, Channel::TrustedRelay, NOW);
+    let mut ask = |text: &str| {
+        let hosts = vec!["ALICE.example.com".into(), "bob.example.com".into()];
+        gate.judge_at(text, Channel::Proven { hosts }, NOW)
+    };
     let grant = granted(ask(&with(FIRST, "Expires: 100")));
     assert_eq!((grant.expires, grant.info), (100, None));
     assert_eq!(ask(&with(FIRST, "Expires: 1")).code(), 423);
     let other = granted(ask(&FIRST.replace("alice.example.com", "bob.example.com")));
     assert_ne!(other.owner, grant.owner);
+}
+
+#[test]
+fn certificate_for_another_host_makes_no_relay() {
+    let hosts = vec![
+        "example.com".into(),
+        "alice.example.com.evil.example".into(),
+    ];
+    let verdict = gate().judge_at(FIRST, Channel::Proven { hosts }, NOW);
+    assert_eq!(verdict.kind(), "challenged");
 }
 
 #[test]
