@@ -3,8 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use restante::msrp::{
-    Continuation, Decoder, Frame, Method, OutgoingHead, Whole,
-    encoding::{put_end, put_request, put_send},
+    Continuation, Decoder, Frame, Head, Method, OutgoingHead,
+    encoding::{put_end, put_send},
+    hop::TransactionId,
+    relay::route::Lines,
 };
 use std::{
     hint::black_box,
@@ -84,25 +86,25 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn forward(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("msrp/decode_encode");
+fn relay(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("msrp/decode_relay_encode");
     for (name, size) in SIZES {
         let mut reads = Reads::of(size);
         group.throughput(Throughput::Elements(1));
         group.bench_function(name, |bencher| {
             let mut decoder = Decoder::new(8192);
-            let (mut out, mut parts) = (BytesMut::new(), Vec::new());
+            let mut way = Way::default();
             bencher.iter_custom(|count| {
                 reads.time(count, |input| {
                     let mut frames = Vec::new();
                     let decoded = decoder.decode_all(input, &mut frames);
                     decoded.expect("the stream is valid");
                     for frame in frames {
-                        rewrite(frame, &mut out, &mut parts);
+                        way.pass(frame);
                     }
-                    parts.push(out.split().freeze());
-                    black_box(&parts);
-                    parts.clear();
+                    way.seal();
+                    black_box(&way.parts);
+                    way.parts.clear();
                 })
             });
         });
@@ -110,27 +112,64 @@ fn forward(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn rewrite(frame: Frame, out: &mut BytesMut, parts: &mut Vec<Bytes>) {
-    match frame {
-        Frame::Whole(whole) => rewrite_whole(&whole, out),
-        Frame::Head(head) => {
-            put_request(out, ID, Method::Send, BOB, ALICE);
-            out.extend_from_slice(head.after_paths());
-            out.extend_from_slice(b"\r\n");
+/// What a relay does for a flow of SENDs that want to hear of errors: they are put together
+/// again from slices, and answered.
+#[derive(Default)]
+struct Way {
+    known: Option<(Bytes, Lines)>,
+    id: u64,
+    out: BytesMut,
+    parts: Vec<Bytes>,
+    answers: BytesMut,
+}
+
+impl Way {
+    fn pass(&mut self, frame: Frame) {
+        if let Some(head) = frame.head() {
+            self.find(head);
+            black_box((head.failure_report(), head.value("Message-ID")));
+            self.id = self.id.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1;
         }
-        Frame::Body(octets) => {
-            parts.push(out.split().freeze());
-            parts.push(octets);
+        let Some((_, lines)) = &self.known else {
+            return;
+        };
+        let (id, out) = (
+            TransactionId::from_random(self.id).to_octets(),
+            &mut self.out,
+        );
+        match frame {
+            Frame::Whole(whole) => {
+                lines.put_whole(out, &id, whole.payload(), whole.flag());
+                lines.put_answer(&mut self.answers, whole.head().transaction_id(), 200);
+            }
+            Frame::Head(head) => {
+                lines.put_start(out, &id, Method::Send);
+                out.extend_from_slice(head.after_paths());
+                out.extend_from_slice(b"\r\n");
+            }
+            Frame::Body(octets) => {
+                self.seal();
+                self.parts.push(octets);
+            }
+            Frame::End(flag) => put_end(out, &id, true, flag),
         }
-        Frame::End(flag) => put_end(out, ID, true, flag),
+    }
+
+    fn find(&mut self, head: &Head) {
+        let paths = head.path_lines();
+        if self.known.as_ref().is_none_or(|known| known.0 != paths) {
+            let to = head.to_path_text().unwrap_or_default();
+            let from = head.from_path_text().unwrap_or_default();
+            let lines = Lines::of(to, from, 1).expect("there is a next hop");
+            self.known = Some((Bytes::copy_from_slice(paths), lines));
+        }
+    }
+
+    fn seal(&mut self) {
+        self.parts.push(self.out.split().freeze());
+        self.answers.clear();
     }
 }
 
-fn rewrite_whole(whole: &Whole, out: &mut BytesMut) {
-    put_request(out, ID, Method::Send, BOB, ALICE);
-    out.extend_from_slice(whole.payload());
-    put_end(out, ID, true, whole.flag());
-}
-
-criterion_group!(benches, decode, forward);
+criterion_group!(benches, decode, relay);
 criterion_main!(benches);

@@ -52,6 +52,11 @@ impl Peer {
         }
     }
 
+    /// Goes on with the bare connection.
+    pub fn into_tcp(self) -> TcpStream {
+        self.reader.tcp.reunite(self.writer).unwrap()
+    }
+
     pub async fn write(&mut self, text: &str) {
         self.writer.write_all(text.as_bytes()).await.unwrap();
     }
