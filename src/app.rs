@@ -38,7 +38,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -55,9 +55,11 @@ pub fn serve(config: Config) -> Outcome<ExitCode> {
     let recorder = Recorder::install()?;
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {
+        // taken first: an early one must not end the process
+        let hangup = signal(SignalKind::hangup())?;
         let node = Node::start(config, recorder).await?;
         node.announce()?;
-        node.run_until_told().await?;
+        node.run_until_told(hangup).await?;
         node.drain().await;
         Ok(ExitCode::SUCCESS)
     })
@@ -132,10 +134,9 @@ impl Node {
     }
 
     /// Waits for SIGTERM or Ctrl-C; SIGHUP reads anew what can be read anew.
-    async fn run_until_told(&self) -> std::io::Result<()> {
+    async fn run_until_told(&self, mut hangup: Signal) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),

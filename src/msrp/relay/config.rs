@@ -29,7 +29,7 @@ pub struct Config {
     /// How long a nonce may be used.
     #[serde(with = "humantime_serde")]
     pub nonce_lifetime: Duration,
-    /// Nonces whose use each shard remembers, against replays.
+    /// Nonces whose use is remembered, against replays.
     pub nonces: usize,
     /// Wrong answers to challenges after which a client's connection is closed.
     pub max_failures: usize,

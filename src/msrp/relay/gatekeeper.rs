@@ -106,7 +106,7 @@ impl Claim {
     }
 }
 
-/// Judges the AUTH requests of one shard (RFC 4976 §6.3 and §9.1).
+/// Judges AUTH requests (RFC 4976 §6.3 and §9.1).
 ///
 /// Its nonces are its own: an answer to another gatekeeper's challenge is taken as a stale one,
 /// if its password is right.

@@ -94,15 +94,4 @@ impl Verdict {
             Self::Unavailable => "unavailable",
         }
     }
-
-    /// All words of [`Verdict::kind`].
-    pub const KINDS: [&'static str; 7] = [
-        "granted",
-        "failed",
-        "challenged",
-        "out_of_bounds",
-        "forbidden",
-        "bad",
-        "unavailable",
-    ];
 }

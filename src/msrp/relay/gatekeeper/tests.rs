@@ -4,6 +4,7 @@ use crate::{
     msrp::{Decoder, Frame},
 };
 use bytes::BytesMut;
+use proptest::prelude::*;
 use std::time::Duration;
 
 const REALM: &str = "intra.example.com";
@@ -363,4 +364,24 @@ fn accounts_that_cannot_be_read_are_no_wrong_password() {
         .replace("Alice\"", "nobody-can-say\"");
     let verdict = gate.judge(&text);
     assert_eq!((verdict.code(), verdict.fields().len()), (408, 0));
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_answered_and_never_granted(
+        list in "[ -~]{0,120}", expires in "[ -~]{0,20}", at in 0usize..32, instead in "[0-9a-f]{0,2}",
+    ) {
+        let mut gate = gate();
+        let text = with(FIRST, &format!("Authorization: Digest {list}"));
+        prop_assert_ne!(gate.judge(&with(&text, &format!("Expires: {expires}"))).code(), 200);
+
+        let mut almost = gate.answer("wonder", 1);
+        let proof = almost.find("response=\"").expect("it has a proof") + 10;
+        let place = proof + at;
+        let before = almost[place..=place].to_owned();
+        almost.replace_range(place..=place, &instead);
+        if instead != before {
+            prop_assert_ne!(gate.judge(&almost).code(), 200);
+        }
+    }
 }
