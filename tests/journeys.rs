@@ -3,110 +3,21 @@
 mod harness;
 
 use bytes::Bytes;
-use harness::Server;
+use harness::{
+    Server,
+    user::{PATIENCE, User, address_of, assert_is, message, noise},
+};
 use restante::{
-    client::{
-        Channel, Config, Content, Device, DeviceConfig, Host, Incoming, Mode, Outcome, Outgoing,
-        Received,
-    },
-    identity::Address,
+    client::{Channel, Mode, Outcome},
     sip::transaction::Peer,
 };
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A user with one device.
-struct User {
-    device: Device,
-    incoming: Incoming,
-    _host: Host,
-    _spool: tempfile::TempDir,
-}
-
-impl User {
-    async fn of(server: &Server, name: &str) -> Self {
-        Self::with(server, name, "secret", Peer::tcp(server.sip())).await
-    }
-
-    async fn with(server: &Server, name: &str, password: &str, peer: Peer) -> Self {
-        let spool = tempfile::tempdir().expect("a temporary folder");
-        let config = Config {
-            spool: spool.path().into(),
-            attempts: 1,
-            sync: false,
-            ..Config::default()
-        };
-        let host = Host::start(config, None).await.expect("a host");
-        let config = DeviceConfig {
-            address: address(name),
-            user: None,
-            password: Some(password.to_owned()),
-            server: peer,
-        };
-        let device = Device::new(&host, config);
-        let incoming = device.incoming().expect("the only reader");
-        let _ = server;
-        Self {
-            device,
-            incoming,
-            _host: host,
-            _spool: spool,
-        }
-    }
-
-    async fn log_in(self) -> Self {
-        let lifetime = Duration::from_secs(600);
-        self.device.register(lifetime).await.expect("a login");
-        self
-    }
-
-    async fn next(&mut self) -> Received {
-        let next = timeout(PATIENCE, self.incoming.next()).await;
-        next.expect("in time").expect("a message")
-    }
-
-    async fn nothing_more(&mut self) {
-        let more = timeout(Duration::from_millis(500), self.incoming.next()).await;
-        assert!(more.is_err(), "{more:?}");
-    }
-}
-
-fn address(name: &str) -> Address {
-    Address::parse(&format!("sip:{name}@localhost")).expect("an address")
-}
 
 fn start() -> Server {
     Server::start()
         .subscriber("alice", "secret")
         .subscriber("bob", "secret")
-}
-
-fn noise(octets: usize) -> Bytes {
-    let mut state = 7u32;
-    let step = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..octets).map(step).collect::<Vec<_>>().into()
-}
-
-fn message(octets: &Bytes, mode: Mode) -> Outgoing {
-    let content = Content::Bytes(octets.clone());
-    let mut message = Outgoing::new(address("bob"), "application/octet-stream", content);
-    message.mode = mode;
-    message
-}
-
-fn assert_is(received: &Received, octets: &Bytes, id: &str) {
-    let hash: [u8; 32] = Sha256::digest(octets).into();
-    assert_eq!(received.message_id, id);
-    assert_eq!(received.size, octets.len() as u64);
-    assert_eq!(received.sha256, hash);
-    assert_eq!(received.from, Some(address("alice")));
-    assert!(received.date.is_some());
 }
 
 #[actix::test]
@@ -300,7 +211,7 @@ async fn sender_learns_why_a_message_is_refused() {
         other => panic!("{other:?}"),
     };
     let mut stranger = message(&noise(10), Mode::Channel);
-    stranger.to = address("nobody");
+    stranger.to = address_of("nobody");
     assert_eq!(refused(alice.device.send(stranger).await.unwrap()), 404);
     let large = message(&noise(20_000), Mode::Channel);
     assert_eq!(refused(alice.device.send(large).await.unwrap()), 413);

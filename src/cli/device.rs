@@ -3,6 +3,7 @@ use super::person;
 use crate::{
     client::{self, ClientError, Device, DeviceConfig, Host, Tap},
     identity::{Address, AddressError},
+    msrp::Uri,
     sip::transaction::Peer,
 };
 use actix_rt::{System, SystemRunner};
@@ -42,6 +43,10 @@ pub(super) struct Login {
     /// How SIP travels; requests that are too large for UDP go by TCP anyway
     #[arg(long, value_enum, default_value = "udp")]
     transport: Transport,
+    /// An MSRP relay that channels go through, which knows the same password; once for each of a
+    /// chain, the nearest one first
+    #[arg(long, value_name = "msrp://HOST:PORT;tcp")]
+    relay: Vec<Uri>,
 }
 
 /// How SIP travels.
@@ -83,6 +88,7 @@ pub(super) fn open(
     let tap: Tap = Arc::new(move |_| *seen.lock() = Instant::now());
     let settings = client::Config {
         bind: local_address(login.server),
+        relays: login.relay.iter().map(Uri::to_string).collect(),
         ..settings
     };
     let host = system.block_on(Host::start(settings, Some(tap)))?;

@@ -8,6 +8,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 pub struct Config {
     /// Address the host's sockets are bound to; the ports are free ones.
     pub bind: IpAddr,
+    /// MSRP relays that channels go through, the nearest one first, each as
+    /// `msrp://host[:port];tcp`. They know the user by the same name and password.
+    pub relays: Vec<String>,
+    /// Whether offers say `a=msrp-cema`: middleboxes may change addresses (RFC 6714).
+    pub cema: bool,
     /// Lifetime a registration asks for.
     #[serde(with = "humantime_serde")]
     pub registration: Duration,
@@ -56,6 +61,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             bind: IpAddr::from([127, 0, 0, 1]),
+            relays: Vec::new(),
+            cema: true,
             registration: Duration::from_secs(3600),
             subscription: Duration::from_secs(3600),
             answer_timeout: Duration::from_secs(60),

@@ -11,6 +11,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Host (and port, where it differs) that our URIs name; the listening address if not set.
     pub advertise: Option<String>,
+    /// Which To-Path names a session of ours.
+    pub session_match: SessionMatch,
     /// Longest start line and header fields accepted.
     pub max_head: ByteSize,
     /// Most octets one SEND of ours carries; longer ones are cut.
@@ -56,11 +58,25 @@ pub struct Config {
     pub relay: relay::Config,
 }
 
+/// Which To-Path names a session of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionMatch {
+    /// Our URI (RFC 4975 §6.1).
+    Strict,
+    /// Our URI; the session id alone where both sides speak CEMA, since a middlebox may have
+    /// changed the rest (RFC 6714).
+    Cema,
+    /// The session id alone, for middleboxes that change paths and tell nobody.
+    SessionId,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 2855).into(),
             advertise: None,
+            session_match: SessionMatch::Cema,
             max_head: ByteSize::kib(8),
             max_chunk: ByteSize::kib(64),
             read_size: ByteSize::kib(64),

@@ -33,6 +33,11 @@ impl Path {
     pub fn uris(&self) -> &[Uri] {
         &self.0
     }
+
+    /// Returns this path, and `further` behind it.
+    pub fn then(&self, further: &Self) -> Self {
+        Self(self.0.iter().chain(&further.0).cloned().collect())
+    }
 }
 
 impl From<Uri> for Path {

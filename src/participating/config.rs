@@ -42,6 +42,8 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// Entries in one deferred list.
     pub list_page: usize,
+    /// Whether offers and answers say `a=msrp-cema`: middleboxes may change addresses (RFC 6714).
+    pub cema: bool,
 }
 
 impl Default for Config {
@@ -61,6 +63,7 @@ impl Default for Config {
             max_subscription: Duration::from_secs(3600),
             max_subscriptions: 100_000,
             list_page: 200,
+            cema: true,
         }
     }
 }

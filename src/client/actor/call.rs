@@ -41,7 +41,7 @@ impl<'a> Call<'a> {
     }
 
     pub async fn run(&self) -> Result<Outcome, ClientError> {
-        let prospect = media::prospect(self.device);
+        let prospect = media::prospect(self.device).await?;
         let offer = Bytes::from(sdp::offer(&prospect.local));
         let (recipient, mut news) = listen();
         let options = self.options(offer.clone());
@@ -52,13 +52,12 @@ impl<'a> Call<'a> {
             Ok(response) => response,
             Err(refusal) => return Ok(refusal),
         };
-        let remote = media::answered(&response)?;
-        let agreed = media::concluded(&prospect.local, &remote)?;
-        let ways = (agreed.role, &agreed.hop);
-        let (session, mut events) = media::open(self.device, prospect.id, &remote, ways).await?;
+        let agreed = media::conclude(&response, &prospect.local).await?;
+        let is_relayed = prospect.is_relayed(&agreed.remote);
+        let (session, mut events) = media::open(self.device, prospect, &agreed).await?;
         *line.session.borrow_mut() = Some(session.clone());
 
-        let (content_type, source) = match self.source(&remote).await? {
+        let (content_type, source) = match self.source(&agreed.remote).await? {
             Ok(source) => source,
             Err(refusal) => return Ok(refusal),
         };
@@ -68,7 +67,7 @@ impl<'a> Call<'a> {
         };
         let mut transfer =
             Transfer::new(&session, self.device.config(), &message_id, &content_type);
-        transfer.success_report = self.outgoing.success_report;
+        transfer.success_report = self.outgoing.success_report || is_relayed;
         transfer.progress = self.outgoing.progress.as_ref();
         let sent = tokio::select! {
             biased;

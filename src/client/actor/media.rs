@@ -1,6 +1,7 @@
 //! A device's side of offer and answer, and the session that comes of it.
 use super::{
     pipe::{Events, pipe},
+    relay::Passage,
     state::State,
 };
 use crate::{
@@ -12,9 +13,7 @@ use crate::{
     },
     net,
     profile::mime,
-    sdp::{
-        self, Conclusion, LocalMedia, MessageMedia, Names, SessionDescription, Setup, path::Hop,
-    },
+    sdp::{self, LocalMedia, MessageMedia, Names, SessionDescription, Setup, path::Hop},
     sip::codec::{Message, Name},
 };
 use bytes::Bytes;
@@ -27,23 +26,39 @@ const ACCEPT_TYPES: [&str; 2] = [mime::CPIM, "*"];
 pub(super) struct Prospect {
     pub id: String,
     pub local: LocalMedia,
+    passage: Option<Passage>,
 }
 
-/// Our media line. The client connects wherever the other side lets it.
-pub(super) fn prospect(device: &State) -> Prospect {
+impl Prospect {
+    /// Whether relays stand between the ends, so that a 200 says nothing of the peer.
+    pub fn is_relayed(&self, remote: &MessageMedia) -> bool {
+        self.passage.is_some() || remote.is_relayed()
+    }
+}
+
+/// Our media line, with URIs at the device's relays. Without relays the client connects wherever
+/// the other side lets it.
+pub(super) async fn prospect(device: &State) -> Result<Prospect, ClientError> {
     let board = &device.host.board;
     let id = board.new_session_id();
-    let listen = board.listen_addr();
-    let media = MessageMedia {
-        address: listen.ip().to_string(),
-        port: listen.port(),
-        path: board.local_uri(&id).to_string(),
+    let own = board.local_uri(&id);
+    let passage = Passage::open(device, own.clone()).await?;
+    let public = passage.as_ref().map(|passage| passage.public.to_string());
+    let mut media = MessageMedia {
+        path: public.unwrap_or_else(|| own.to_string()),
         accept_types: ACCEPT_TYPES.map(str::to_owned).to_vec(),
         accept_wrapped_types: vec!["*".to_owned()],
         max_size: Some(device.config().max_size.as_u64()),
-        setup: Some(Setup::Active),
+        setup: Some(match passage {
+            Some(_) => Setup::ActPass,
+            None => Setup::Active,
+        }),
+        cema: device.config().cema,
         ..MessageMedia::default()
     };
+    if let Some(hop) = media.first_hop() {
+        (media.address, media.port) = (hop.host, hop.port);
+    }
     // an o= line takes 63 bits everywhere
     let session_id = net::random_u64() >> 1;
     let local = LocalMedia {
@@ -52,27 +67,76 @@ pub(super) fn prospect(device: &State) -> Prospect {
         media,
         alternative: None,
     };
-    Prospect { id, local }
+    Ok(Prospect { id, local, passage })
 }
 
-/// What follows from the answer `remote` to our offer.
-pub(super) fn concluded(
+/// Answers `offer`.
+pub(super) async fn answer(
+    offer: &SessionDescription,
     local: &LocalMedia,
-    remote: &MessageMedia,
-) -> Result<Conclusion, ClientError> {
-    let concluded = sdp::conclude(&local.media, remote, &Names::default());
-    concluded.map_err(|refusal| ClientError::Answer {
-        request: "channel",
-        why: refusal.to_string(),
+) -> Result<(sdp::Answer, Agreed), sdp::Refusal> {
+    let offered = offer.messages().map(|(_, media)| media);
+    let names = names(offered.filter(|media| local.media.cema && media.cema)).await;
+    let answer = sdp::answer(offer, local, &names)?;
+    let agreed = Agreed {
+        role: answer.role,
+        hop: answer.hop.clone(),
+        remote: answer.remote.clone(),
+        cema: answer.local.cema,
+    };
+    Ok((answer, agreed))
+}
+
+/// Takes the answer in `response` to our offer.
+pub(super) async fn conclude(
+    response: &Message,
+    local: &LocalMedia,
+) -> Result<Agreed, ClientError> {
+    let remote = answered(response)?;
+    let names = names([remote.clone()].into_iter().filter(|_| local.media.cema)).await;
+    let concluded = sdp::conclude(&local.media, &remote, &names);
+    let concluded = concluded.map_err(|refusal| unusable(refusal.to_string()))?;
+    Ok(Agreed {
+        role: concluded.role,
+        hop: concluded.hop,
+        remote,
+        cema: concluded.cema,
     })
 }
 
-/// The message media of an answer.
-pub(super) fn answered(response: &Message) -> Result<MessageMedia, ClientError> {
-    let unusable = |why: String| ClientError::Answer {
+/// What offer and answer have settled.
+pub(super) struct Agreed {
+    role: sdp::Role,
+    hop: Hop,
+    pub remote: MessageMedia,
+    cema: bool,
+}
+
+/// Looks up what is needed to tell whether a middlebox has changed these.
+async fn names(medias: impl Iterator<Item = MessageMedia>) -> Names {
+    const MOST: usize = 4;
+    let hosts: Vec<_> = medias
+        .flat_map(|media| sdp::unknown_names(&media))
+        .collect();
+    let mut names = Names::default();
+    for host in hosts.iter().take(MOST) {
+        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+        for addr in found.into_iter().flatten() {
+            names.add(host, addr.ip());
+        }
+    }
+    names
+}
+
+fn unusable(why: String) -> ClientError {
+    ClientError::Answer {
         request: "channel",
         why,
-    };
+    }
+}
+
+/// The message media of an answer.
+fn answered(response: &Message) -> Result<MessageMedia, ClientError> {
     let description =
         description(response).ok_or_else(|| unusable("no session description".into()))?;
     let description = description.map_err(|error| unusable(error.to_string()))?;
@@ -93,35 +157,47 @@ pub(super) fn description(message: &Message) -> Option<Result<SessionDescription
     Some(sdp::parse(&part.body))
 }
 
-/// Opens the session towards `remote`.
+/// Opens the session that was agreed on.
 ///
-/// Errors: `Answer` if its path is none, `Connection` if its host has no address.
+/// Errors: `Answer` if the peer's path is none, `Connection` if its host has no address.
 pub(super) async fn open(
     device: &Rc<State>,
-    id: String,
-    remote: &MessageMedia,
-    (role, hop): (sdp::Role, &Hop),
+    prospect: Prospect,
+    agreed: &Agreed,
 ) -> Result<(SessionHandle, Events), ClientError> {
-    const NAME: &str = "channel";
-    let path = msrp::Path::parse(&remote.path).map_err(|error| ClientError::Answer {
-        request: NAME,
-        why: error.to_string(),
-    })?;
-    let role = match role {
+    let remote = msrp::Path::parse(&agreed.remote.path);
+    let remote = remote.map_err(|error| unusable(error.to_string()))?;
+    let role = match agreed.role {
         sdp::Role::Listen => Role::Passive,
-        sdp::Role::Connect => {
-            Role::Active(address(hop).await.ok_or(ClientError::Connection(NAME))?)
-        }
+        sdp::Role::Connect => Role::Active(match prospect.passage {
+            // where its relay is does not matter any more
+            Some(_) => device.host.board.listen_addr(),
+            None => {
+                let addr = address(&agreed.hop).await;
+                addr.ok_or(ClientError::Connection("channel"))?
+            }
+        }),
     };
     let (sink, events) = pipe();
-    let session = device.host.board.open(OpenSession {
-        local_id: id,
-        remote_path: Some(path),
+    let mut open = OpenSession {
+        local_id: prospect.id,
+        remote_path: Some(remote.clone()),
         role,
         accept_types: Vec::new(),
         max_size: Some(device.config().max_size.as_u64()),
         sink,
-    });
+    };
+    let board = &device.host.board;
+    let session = match prospect.passage {
+        None => board.open(open),
+        Some(passage) => {
+            open.remote_path = Some(passage.path_to(&remote));
+            board.open_on(passage.into_stream(), open)
+        }
+    };
+    if agreed.cema {
+        session.expect_middlebox();
+    }
     Ok((session, events))
 }
 

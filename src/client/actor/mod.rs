@@ -11,6 +11,7 @@ mod pager;
 mod pipe;
 mod receive;
 mod registration;
+mod relay;
 mod relay_line;
 mod send;
 mod source;

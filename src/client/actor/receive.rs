@@ -10,7 +10,7 @@ use crate::{
     client::{ClientError, inbox::Channel},
     content::{deferred_list::DeferredList, multipart},
     profile::{feature, mime, psi},
-    sdp::{self, Names, SessionDescription},
+    sdp::{self, SessionDescription},
     sip::{
         actor::{AnswerOptions, Dialog, DialogNews, Extra, Incoming, InviteOptions, Reply},
         codec::{Message, Name},
@@ -55,18 +55,16 @@ async fn accept(
     offer: &SessionDescription,
     line: &mut Line,
 ) -> Result<Open, Reply> {
-    let prospect = media::prospect(device);
-    let answer = sdp::answer(offer, &prospect.local, &Names::default()).map_err(|refusal| {
+    let prospect = media::prospect(device).await.map_err(|error| {
+        tracing::warn!(%error, "no way through the relay");
+        Reply::new(480)
+    })?;
+    let answer = media::answer(offer, &prospect.local).await;
+    let (answer, agreed) = answer.map_err(|refusal| {
         let agent = device.host.endpoint.sent_by();
         Reply::new(refusal.status()).header(Name::Warning.as_str(), refusal.warning(&agent))
     })?;
-    let opened = media::open(
-        device,
-        prospect.id,
-        &answer.remote,
-        (answer.role, &answer.hop),
-    )
-    .await;
+    let opened = media::open(device, prospect, &agreed).await;
     let (session, events) = opened.map_err(|_| Reply::new(488))?;
     *line.session.borrow_mut() = Some(session.clone());
     line.description = answer.body.into();
@@ -127,7 +125,7 @@ fn first_message(device: &Rc<State>, request: &Message) {
 /// Has the deferred function send the messages named, all that wait if none is named.
 pub(super) async fn fetch(device: &Rc<State>, references: &[String]) -> Result<usize, ClientError> {
     const NAME: &str = "retrieval";
-    let prospect = media::prospect(device);
+    let prospect = media::prospect(device).await?;
     let offer = Bytes::from(sdp::offer(&prospect.local));
     let (recipient, mut news) = listen();
     let options = retrieval(device, references, offer.clone());
@@ -142,10 +140,8 @@ pub(super) async fn fetch(device: &Rc<State>, references: &[String]) -> Result<u
             _ => return Err(ClientError::Connection(NAME)),
         }
     };
-    let remote = media::answered(&response)?;
-    let agreed = media::concluded(&prospect.local, &remote)?;
-    let ways = (agreed.role, &agreed.hop);
-    let (session, events) = media::open(device, prospect.id, &remote, ways).await?;
+    let agreed = media::conclude(&response, &prospect.local).await?;
+    let (session, events) = media::open(device, prospect, &agreed).await?;
     *line.session.borrow_mut() = Some(session.clone());
     let reception = Reception::new(device.clone(), session, None);
     Ok(Open { reception, events }.run_with(&line, &mut news).await)

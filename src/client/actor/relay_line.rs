@@ -105,6 +105,12 @@ impl RelayLine {
         }
     }
 
+    /// The connection and what was read of it, for a switchboard to go on with. Nobody extends
+    /// the URIs any more.
+    pub(super) fn into_stream(self) -> (Inlet<Decoder>, Vec<Frame>) {
+        (self.inlet, self.frames.into())
+    }
+
     /// Sends octets: whole requests and responses, in their order.
     pub fn write(&self, parts: &mut Vec<Bytes>) -> Pressure {
         self.outlet.write(parts)

@@ -33,6 +33,7 @@ pub(super) struct State {
     pub registration: RefCell<Registration>,
     pub subscriptions: Subscriptions,
     user: String,
+    account: Option<Account>,
     responder: Option<SharedResponder>,
     seen: RefCell<Seen>,
     duplicates: Cell<u64>,
@@ -53,13 +54,13 @@ impl State {
         let name = config
             .user
             .unwrap_or_else(|| config.address.user().to_owned());
-        let responder = config.password.map(|password| {
-            let account = Account {
-                user: name,
-                password,
-            };
-            SharedResponder::new(Responder::new(account).into())
+        let account = config.password.map(|password| Account {
+            user: name,
+            password,
         });
+        let responder = account
+            .clone()
+            .map(|account| SharedResponder::new(Responder::new(account).into()));
         let (inbox, unread) = mpsc::channel(host.config.inbox.max(1));
         let state = Rc::new(State {
             seen: RefCell::new(Seen::new(host.config.remembered)),
@@ -72,6 +73,7 @@ impl State {
             server: config.server,
             contact,
             user,
+            account,
             responder,
             duplicates: Cell::new(0),
             inbox,
@@ -95,6 +97,11 @@ impl State {
     /// How many messages came in again.
     pub fn duplicates(&self) -> u64 {
         self.duplicates.get()
+    }
+
+    /// Name and password, where the device has one.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
     }
 
     pub fn config(&self) -> &Config {

@@ -2,7 +2,8 @@
 use super::{CloseReason, SendError, Sink, session::State};
 use crate::{
     msrp::{
-        ByteRange, ChunkToken, Continuation, Head, OutgoingHead, OutgoingId, Path, Status, Uri,
+        ByteRange, ChunkToken, Continuation, Head, OutgoingHead, OutgoingId, Path, SessionMatch,
+        Status, Uri,
     },
     net::Pressure,
 };
@@ -38,6 +39,16 @@ impl SessionHandle {
     /// gives its peer the bind timeout from now on.
     pub fn set_remote(&self, path: &Path) {
         self.0.board.set_remote(&self.0, path);
+    }
+
+    /// Both ends speak CEMA: where `msrp.session_match` allows it, requests are the session's
+    /// whatever host and port stand before its id.
+    ///
+    /// Source: RFC 6714 §4.
+    pub fn expect_middlebox(&self) {
+        if self.0.board.config.session_match != SessionMatch::Strict {
+            self.0.is_known_by_id.set(true);
+        }
     }
 
     /// Sends the session's events elsewhere from now on.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     msrp::{
         ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
-        Uri, Whole,
+        Whole,
         hop::{Admission, Place, admit},
         session::{Answer, previous_hop},
         uri,
@@ -327,7 +327,7 @@ impl HopActor {
     pub(super) fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
         let path = head.to_path_text().unwrap_or_default();
         let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
-        let session = session.filter(|session| names(path, session));
+        let session = session.filter(|session| session.is_named_by(path));
         let place = match session.as_ref().map(|session| session.is_on(&self.link)) {
             None => Place::Unknown,
             Some(None) => Place::Waiting,
@@ -431,13 +431,4 @@ impl Drop for HopActor {
             bypass.close();
         }
     }
-}
-
-/// Tells whether `path` is the one URI of `session`.
-fn names(path: &[u8], session: &State) -> bool {
-    path == session.local_text.as_ref()
-        || std::str::from_utf8(path)
-            .ok()
-            .and_then(|text| Uri::parse(text).ok())
-            .is_some_and(|uri| uri == session.local)
 }

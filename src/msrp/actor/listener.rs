@@ -124,7 +124,7 @@ fn inlet(board: &Switchboard, tcp: TcpStream) -> Inlet<Decoder> {
     Inlet::new(tcp, Decoder::new(max_head), board.limits())
 }
 
-fn start(
+pub(super) fn start(
     board: &Rc<Switchboard>,
     inlet: Inlet<Decoder>,
     frames: Vec<Frame>,

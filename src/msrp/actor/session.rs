@@ -4,7 +4,8 @@ use super::{
     outbound::Stream, switchboard::Switchboard, transaction::Transaction,
 };
 use crate::msrp::{
-    ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, Uri, metrics, report,
+    ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, SessionMatch, Uri, metrics,
+    report,
     session::{Rules, Session},
 };
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) spoke: Cell<bool>,
     /// Nobody has bound the session by then: it ends.
     pub(super) bind_until: Cell<Option<Instant>>,
+    /// Its session id alone names it, whatever host stands in To-Path.
+    pub(super) is_known_by_id: Cell<bool>,
     link: RefCell<Option<Rc<Link>>>,
     sink: RefCell<Option<Box<dyn Sink>>>,
     inbox: RefCell<Vec<SessionEvent>>,
@@ -58,6 +61,7 @@ impl State {
             wants_writable: Cell::new(false),
             spoke: Cell::new(false),
             bind_until: Cell::new(None),
+            is_known_by_id: Cell::new(board.config.session_match == SessionMatch::SessionId),
             link: RefCell::default(),
             sink: RefCell::new(Some(open.sink)),
             inbox: RefCell::default(),
@@ -76,6 +80,15 @@ impl State {
             None if self.over.get() => Err(SendError::Closed),
             None => Err(SendError::NotBound),
         }
+    }
+
+    /// Tells whether `path`, which has the session's id, is its one URI.
+    pub(super) fn is_named_by(&self, path: &[u8]) -> bool {
+        path == self.local_text.as_ref()
+            || std::str::from_utf8(path)
+                .ok()
+                .and_then(|text| Uri::parse(text).ok())
+                .is_some_and(|uri| self.is_known_by_id.get() || uri == self.local)
     }
 
     pub(super) fn is_over(&self) -> bool {

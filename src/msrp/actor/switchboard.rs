@@ -9,8 +9,11 @@ use super::{
 };
 use crate::{
     clock,
-    msrp::{Config, Head, Path, Uri, hop::TransactionId, metrics::Metrics, uri::session_id_of},
-    net::{self, StreamLimits},
+    msrp::{
+        Config, Decoder, Frame, Head, Path, Uri, hop::TransactionId, metrics::Metrics,
+        uri::session_id_of,
+    },
+    net::{self, Inlet, StreamLimits},
 };
 use actix_rt::task::JoinHandle;
 use bytes::Bytes;
@@ -181,6 +184,26 @@ impl Switchboard {
             self.set_remote(&state, &path);
         }
         SessionHandle(state)
+    }
+
+    /// Opens a session on a connection that was made elsewhere: that of a client to its relay,
+    /// with what was read of it and not taken. It carries no other session.
+    ///
+    /// An active session sends at once, also here (RFC 6135 §4.5).
+    pub fn open_on(
+        self: &Rc<Self>,
+        (inlet, frames): (Inlet<Decoder>, Vec<Frame>),
+        open: OpenSession,
+    ) -> SessionHandle {
+        let path = open.remote_path.as_ref().map(Path::to_string);
+        let handle = self.open(OpenSession {
+            remote_path: None,
+            ..open
+        });
+        *handle.0.remote.borrow_mut() = path.unwrap_or_default().into();
+        let link = listener::start(self, inlet, frames, true);
+        handle.0.bind(&link);
+        handle
     }
 
     pub(super) fn set_remote(self: &Rc<Self>, state: &Rc<State>, path: &Path) {

@@ -5,7 +5,7 @@ use crate::{
         actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink},
     },
     participating::invitation,
-    sdp::{self, LocalMedia, MessageMedia, Names, SdpError, SessionDescription, path::Hop},
+    sdp::{self, Anchor, LocalMedia, MessageMedia, Names, SdpError, SessionDescription, path::Hop},
 };
 use std::{net::SocketAddr, rc::Rc};
 
@@ -78,7 +78,8 @@ impl Channel {
         let id = services.switchboard.new_session_id();
         let uri = services.switchboard.local_uri(&id);
         let limit = services.deferred.config().max_message.as_u64();
-        let media = invitation::media(&uri.to_string(), limit);
+        let mut media = invitation::media(&uri.to_string(), limit);
+        media.cema = services.config.cema;
         Self {
             services: services.clone(),
             local: LocalMedia {
@@ -98,9 +99,14 @@ impl Channel {
         offer: &SessionDescription,
         sink: Box<dyn Sink>,
     ) -> Result<Agreed, Unfit> {
-        let answer = sdp::answer(offer, &self.local, &Names::default()).map_err(Unfit::Refused)?;
+        let offered = offer.messages().map(|(_, media)| media);
+        let names = names(offered.filter(|media| self.local.media.cema && media.cema)).await;
+        let answer = sdp::answer(offer, &self.local, &names).map_err(Unfit::Refused)?;
         let role = role(answer.role, &answer.hop).await?;
         let session = self.open(role, sink);
+        if answer.local.cema {
+            session.expect_middlebox();
+        }
         session.set_remote(&path(&answer.remote)?);
         Ok(Agreed {
             session,
@@ -137,8 +143,13 @@ impl Channel {
         let media = description.message_media().map(|(_, media)| media);
         let remote = media.filter(|media| media.port != 0);
         let remote = remote.ok_or(Unfit::Refused(sdp::Refusal::NoMessageMedia))?;
-        let agreed = sdp::conclude(&self.local.media, &remote, &Names::default());
+        let media = [remote.clone()].into_iter();
+        let names = names(media.filter(|_| self.local.media.cema)).await;
+        let agreed = sdp::conclude(&self.local.media, &remote, &names);
         let agreed = agreed.map_err(Unfit::Refused)?;
+        if agreed.anchor == Anchor::OfferAgain {
+            tracing::debug!("a middlebox stands before a device that does not know of it");
+        }
         let session = match role(agreed.role, &agreed.hop).await? {
             Role::Passive => session,
             active => {
@@ -146,6 +157,9 @@ impl Channel {
                 self.open(active, Box::new(Nobody))
             }
         };
+        if agreed.cema {
+            session.expect_middlebox();
+        }
         if let Some(sink) = sink {
             session.set_sink(sink);
         }
@@ -180,6 +194,22 @@ async fn role(role: sdp::Role, hop: &Hop) -> Result<Role, Unfit> {
         sdp::Role::Listen => Ok(Role::Passive),
         sdp::Role::Connect => address(hop).await.map(Role::Active).ok_or(Unfit::Host),
     }
+}
+
+/// Looks up what is needed to tell whether a middlebox has changed these.
+async fn names(medias: impl Iterator<Item = MessageMedia>) -> Names {
+    const MOST: usize = 4;
+    let hosts: Vec<_> = medias
+        .flat_map(|media| sdp::unknown_names(&media))
+        .collect();
+    let mut names = Names::default();
+    for host in hosts.iter().take(MOST) {
+        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+        for addr in found.into_iter().flatten() {
+            names.add(host, addr.ip());
+        }
+    }
+    names
 }
 
 async fn address(hop: &Hop) -> Option<SocketAddr> {

@@ -77,7 +77,7 @@ impl Handover {
             services,
             session,
             arrivals,
-            relayed: reader.path.split_whitespace().count() > 1,
+            relayed: reader.is_relayed(),
             accept_types: reader.accept_types,
             underway: VecDeque::new(),
             chunks: HashMap::new(),
