@@ -154,6 +154,15 @@ async fn wrong_password_and_unknown_name_are_refused() {
 }
 
 #[actix_rt::test]
+async fn relay_that_wants_tls_is_told_nothing_without_it() {
+    let at = "127.0.0.1:9".parse().unwrap();
+    let mut secure = login(at, "alice", "wonder");
+    secure.relays = vec![format!("msrps://{at};tcp").parse().unwrap()];
+    let outcome = RelayLine::open(at, secure).await;
+    assert!(matches!(outcome, Err(ClientError::Answer { .. })));
+}
+
+#[actix_rt::test]
 async fn relay_switched_off_grants_nothing() {
     let server = Server::with("msrp.relay.enabled", false)
         .start()

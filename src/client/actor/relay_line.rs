@@ -5,7 +5,7 @@ use crate::{
         enrolment::{Enrolment, Step},
     },
     clock,
-    msrp::{Decoder, Frame, Path},
+    msrp::{Decoder, Frame, Path, Uri},
     net::{self, Inlet, Outlet, Pressure, StreamLimits, Wire},
 };
 use bytes::Bytes;
@@ -46,8 +46,15 @@ impl RelayLine {
     /// Connects to the nearest relay, which is at `addr`, without TLS, and asks all relays of `login` for a
     /// URI.
     ///
-    /// Errors: `Connection`, `TimedOut`, `Unauthorized`, `Refused`, `Answer`.
+    /// Errors: `Connection`, `TimedOut`, `Unauthorized`, `Refused`; `Answer` also for a relay
+    /// named `msrps:`, to which nothing goes without TLS.
     pub async fn open(addr: SocketAddr, login: RelayLogin) -> Result<Self, ClientError> {
+        if login.relays.first().is_some_and(Uri::is_secure) {
+            return Err(ClientError::Answer {
+                request: AUTH,
+                why: "an msrps: relay is reached over TLS only".to_owned(),
+            });
+        }
         let tcp = timeout(PATIENCE, TcpStream::connect(addr)).await;
         let tcp = tcp.map_err(|_| ClientError::TimedOut(AUTH))?;
         let tcp = tcp.map_err(|_| ClientError::Connection(AUTH))?;
