@@ -43,7 +43,7 @@ impl Worker {
             None => format!("msrp://{}/r{number:06x};tcp", plan.receiver_address(number)),
             Some(relay) => {
                 let stream = entry::connect(relay).await?;
-                let own = own_uri(&stream, 'r', number)?;
+                let own = entry::own_uri(&stream, 'r', number)?;
                 let granted = self.log_in(&stream, relay, &own, number).await?;
                 path = granted;
                 path.reverse();
@@ -53,7 +53,7 @@ impl Worker {
         };
         path.push(own);
         let stream = entry::connect(plan.sender_target).await?;
-        let own = own_uri(&stream, 's', number)?;
+        let own = entry::own_uri(&stream, 's', number)?;
         if plan.sender_logs_in {
             let mut granted = self
                 .log_in(&stream, plan.sender_target, &own, number)
@@ -174,12 +174,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// The URI of a client's end of `stream`.
-fn own_uri(stream: &TcpStream, kind: char, number: usize) -> Result<String, String> {
-    let address = stream.local_addr().map_err(|error| error.to_string())?;
-    Ok(format!("msrp://{address}/{kind}{number:06x};tcp"))
 }
 
 /// The pair named in the To-Path of a connection's first octets.

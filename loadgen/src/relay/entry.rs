@@ -42,6 +42,14 @@ pub fn relay_uri(address: SocketAddr) -> String {
     format!("msrp://{address};tcp")
 }
 
+/// The URI of a client's end of `stream`: the session `number` of its `kind`.
+///
+/// Errors: a sentence for the user if the connection is gone.
+pub fn own_uri(stream: &TcpStream, kind: char, number: usize) -> Result<String, String> {
+    let address = stream.local_addr().map_err(|error| error.to_string())?;
+    Ok(format!("msrp://{address}/{kind}{number:06x};tcp"))
+}
+
 /// Logs `own` in at the relay at `address`, over a connection to it.
 ///
 /// Errors: a sentence for the user.

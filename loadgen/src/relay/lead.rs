@@ -9,7 +9,6 @@ use super::{
     worker::{News, Workplace, work},
 };
 use crate::progress::Progress;
-use restante::net;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
@@ -37,11 +36,11 @@ pub struct Lead {
     is_quiet: bool,
 }
 
-/// Makes the run that `options` describe.
+/// Makes the run of `plan`.
 ///
 /// Errors: a sentence for the user if it could not be made.
-pub fn run(options: &Options) -> Result<Report, String> {
-    let plan = Arc::new(Plan::new(options, net::random_u64() as u32)?);
+pub fn run(options: &Options, plan: Plan) -> Result<Report, String> {
+    let plan = Arc::new(plan);
     let watch = |pid: &u32| Server::watch(*pid);
     let servers: Result<Vec<_>, _> = options.output.server_pid.iter().map(watch).collect();
     let mut servers = servers?;
@@ -228,7 +227,10 @@ mod tests {
         let line = format!("loadgen relay -q --target {free} --receiver-listen {free} {line}");
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         match arguments.command {
-            Command::Relay(options) => run(&options).unwrap(),
+            Command::Relay(options) => {
+                let plan = Plan::new(&options, 7).unwrap();
+                run(&options, plan).unwrap()
+            }
             Command::Scenario(_) => panic!("another command"),
         }
     }

@@ -11,6 +11,7 @@ mod content;
 mod digest;
 mod entry;
 mod flights;
+mod idle;
 mod lead;
 mod letter;
 mod link;
@@ -28,22 +29,35 @@ mod worker;
 
 use crate::limits;
 use options::Options;
-use std::{fs, path::Path};
+use plan::Plan;
+use restante::net;
+use serde::Serialize;
+use std::{fmt, fs, path::Path};
 
 /// Makes the run that `options` describe and prints its report; says whether all went well.
 ///
 /// Errors: a sentence for the user if the run could not be made.
 pub fn run(options: &Options) -> Result<bool, String> {
     limits::raise_open_files();
-    let report = lead::run(options)?;
-    println!("{report}");
-    if let Some(path) = &options.output.json {
-        write(path, &report)?;
+    let plan = Plan::new(options, net::random_u64() as u32)?;
+    let json = options.output.json.as_deref();
+    match options.load.idle {
+        None => {
+            let report = lead::run(options, plan)?;
+            tell(&report, json).map(|()| report.is_clean)
+        }
+        Some(sessions) => {
+            let report = idle::run(options, &plan, sessions)?;
+            tell(&report, json).map(|()| report.is_clean)
+        }
     }
-    Ok(report.is_clean)
 }
 
-fn write(path: &Path, report: &impl serde::Serialize) -> Result<(), String> {
+fn tell<R: fmt::Display + Serialize>(report: &R, json: Option<&Path>) -> Result<(), String> {
+    println!("{report}");
+    let Some(path) = json else {
+        return Ok(());
+    };
     let text = serde_json::to_string_pretty(report);
     let text = text.map_err(|error| error.to_string())?;
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
