@@ -114,7 +114,7 @@ impl Flights {
         let flight = self.flight(message)?;
         let is_whole = flight.received == size;
         match (flag, is_whole) {
-            (b'+', false) => Ok(Arrival::Part),
+            (b'+', _) => Ok(Arrival::Part),
             (b'$', true) => {
                 let begun = flight.begun;
                 self.land(message);
@@ -129,7 +129,7 @@ impl Flights {
     /// Errors: nobody waits for that.
     pub fn answered(&mut self, message: u64) -> Result<(), Fault> {
         let wanted = self.needs.answers;
-        let flight = self.flight(message)?;
+        let flight = self.flight(message).map_err(|_| Fault::Unasked)?;
         flight.answered += 1;
         if flight.answered > wanted {
             return Err(Fault::Unasked);
@@ -143,7 +143,7 @@ impl Flights {
     /// Errors: nobody waits for that.
     pub fn reported(&mut self, message: u64) -> Result<(), Fault> {
         let wanted = self.needs.report;
-        let flight = self.flight(message)?;
+        let flight = self.flight(message).map_err(|_| Fault::Unasked)?;
         if !wanted || flight.is_reported {
             return Err(Fault::Unasked);
         }

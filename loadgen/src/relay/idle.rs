@@ -54,7 +54,7 @@ pub fn run(options: &Options, plan: &Plan, sessions: u32) -> Result<Report, Stri
     let progress = Progress::begin("login", u64::from(sessions), options.output.quiet, begun);
     let streams = runtime.block_on(log_in(plan, sessions as usize, progress))?;
     let seconds = begun.elapsed().as_secs_f64();
-    runtime.block_on(time::sleep(SETTLES));
+    runtime.block_on(async { time::sleep(SETTLES).await });
     let sessions = streams.len() as u64;
     let servers: Vec<Usage> = servers
         .iter()

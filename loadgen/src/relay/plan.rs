@@ -57,6 +57,8 @@ pub struct Phase {
     pub duration: Option<Duration>,
     /// Receivers that do not read until time is up.
     pub stalled: usize,
+    /// Latency counts for what begins after so long and ends before time is up; all if none.
+    pub settles: Option<Duration>,
     /// Whether the rate is kept.
     pub is_paced: bool,
 }
@@ -116,6 +118,7 @@ impl Plan {
             messages: Some(load.warm_up * self.pairs as u64),
             duration: None,
             stalled: 0,
+            settles: None,
             is_paced: false,
         };
         let usual = load.messages.is_none().then_some(USUAL_DURATION);
@@ -123,12 +126,15 @@ impl Plan {
             messages: load.messages,
             duration: load.duration.or(usual),
             stalled: 0,
+            settles: None,
             is_paced: load.rate.is_some(),
         };
         let stalled = Phase {
             messages: None,
             duration: Some(load.stall_time),
             stalled: load.stalled as usize,
+            // until then what was sent to those who stall fills the buffers on its way
+            settles: Some(load.stall_time / 4),
             is_paced: load.rate.is_some(),
         };
         match load.stalled {

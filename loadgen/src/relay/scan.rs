@@ -18,7 +18,7 @@ pub enum Step<'a> {
     More,
     /// A head, and what follows it.
     Head(Head<'a>),
-    /// Some octets of the body.
+    /// Some octets of the body; never none.
     Body(&'a [u8]),
     /// The end of a body, with its continuation flag.
     End(u8),
@@ -114,7 +114,7 @@ impl Scanner {
     pub fn next<'a>(&mut self, octets: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
         match self.state {
             State::Between => self.head(octets),
-            State::Body => Ok(self.body(octets)),
+            State::Body => self.body(octets),
             State::End => self.end(octets),
         }
     }
@@ -141,7 +141,7 @@ impl Scanner {
         }
     }
 
-    fn body<'a>(&mut self, octets: &'a [u8]) -> (usize, Step<'a>) {
+    fn body<'a>(&mut self, octets: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
         let (length, is_end) = self.extent(octets);
         if is_end {
             self.state = State::End;
@@ -149,9 +149,10 @@ impl Scanner {
         if let Some(expected) = &mut self.expected {
             *expected = expected.saturating_sub(length as u64);
         }
-        match length == 0 && !is_end {
-            true => (0, Step::More),
-            false => (length, Step::Body(&octets[..length])),
+        match (length, is_end) {
+            (0, true) => self.end(octets),
+            (0, false) => Ok((0, Step::More)),
+            _ => Ok((length, Step::Body(&octets[..length]))),
         }
     }
 
@@ -298,7 +299,10 @@ mod tests {
                         let word = String::from_utf8_lossy(head.word);
                         told.push(format!("{word} {:?} {:?}", head.range(), head.reported()));
                     }
-                    Step::Body(octets) => body.extend_from_slice(octets),
+                    Step::Body(octets) => {
+                        assert!(!octets.is_empty());
+                        body.extend_from_slice(octets);
+                    }
                     Step::End(flag) => {
                         told.push(format!(
                             "{:?} {}",

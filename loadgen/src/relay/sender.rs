@@ -42,8 +42,10 @@ impl Sender {
             return self.team.refuse("an answer to no request of ours");
         };
         if code == 200 {
-            let outcome = self.pair.flights.borrow_mut().answered(message);
-            return outcome.unwrap_or_else(|fault| self.team.fault(fault));
+            if self.pair.flights.borrow_mut().answered(message).is_err() {
+                self.team.refuse("one more answer than chunks");
+            }
+            return;
         }
         self.refused(message, &format!("answered {code}"));
     }
@@ -58,8 +60,10 @@ impl Sender {
         }
         match head.reported() {
             Some(200) => {
-                let outcome = self.pair.flights.borrow_mut().reported(message);
-                outcome.unwrap_or_else(|fault| self.team.fault(fault));
+                if self.pair.flights.borrow_mut().reported(message).is_err() {
+                    self.team
+                        .refuse("a report of success that nobody waits for");
+                }
             }
             code => self.refused(message, &format!("reported {}", code.unwrap_or_default())),
         }

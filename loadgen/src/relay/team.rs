@@ -43,6 +43,7 @@ pub struct Team {
     touched: RefCell<Vec<Rc<Pair>>>,
     busy: Cell<usize>,
     is_over: Cell<bool>,
+    counted: Cell<Option<(Instant, Instant)>>,
     finished: Notify,
 }
 
@@ -88,6 +89,7 @@ impl Team {
             touched: RefCell::default(),
             busy: Cell::new(0),
             is_over: Cell::new(false),
+            counted: Cell::new(None),
             finished: Notify::new(),
         })
     }
@@ -120,6 +122,11 @@ impl Team {
     /// All pairs.
     pub fn pairs(&self) -> Vec<Rc<Pair>> {
         self.pairs.borrow().iter().flatten().cloned().collect()
+    }
+
+    /// Latency counts for what begins and ends in this time; for everything without one.
+    pub fn count_within(&self, time: Option<(Instant, Instant)>) {
+        self.counted.set(time);
     }
 
     /// Begins a phase in which every pair sends `messages` of its own number.
@@ -164,7 +171,9 @@ impl Team {
         tally.received += 1;
         tally.octets += pair.size();
         tally.last = Some(now);
-        if !pair.is_stalled.get() {
+        let time = self.counted.get();
+        let is_counted = time.is_none_or(|(from, until)| begun >= from && now <= until);
+        if is_counted && !pair.is_stalled.get() {
             tally.latency.record(now.saturating_duration_since(begun));
         }
     }

@@ -121,8 +121,11 @@ impl Worker {
             Some(messages) => self.plan.share(messages, pair.number),
             None => u64::MAX,
         };
-        self.team.begin(all, phase.is_paced);
         let begun = Instant::now();
+        let counted = phase.settles.zip(phase.duration);
+        self.team
+            .count_within(counted.map(|(from, until)| (begun + from, begun + until)));
+        self.team.begin(all, phase.is_paced);
         tokio::select! {
             () = self.team.finished() => {}
             () = self.watch(phase, begun) => {}
