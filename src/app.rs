@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     deferred::{Deferred, Directory, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
-    msrp::actor::{Desk, Exchange, Switchboard},
+    msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
     net::Shards,
     participating::{
         self, Drains, Watchers,
@@ -40,6 +40,8 @@ use std::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The ways into MSRP, and where they are.
+type MsrpAt = Vec<(Entry, SocketAddr)>;
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 thread_local! {
@@ -70,7 +72,7 @@ struct Node {
     config: Config,
     shards: Shards,
     endpoints: Vec<EndpointHandle>,
-    msrp: SocketAddr,
+    msrp: MsrpAt,
     http: http::Server,
     readiness: Readiness,
     store: Addr<Store>,
@@ -105,7 +107,7 @@ impl Node {
         });
         let mut reloaders = Reloaders::default();
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
-        let msrp = start_msrp(&shards, &config, desk).await?;
+        let msrp = start_msrp(&shards, &config, desk, &mut reloaders).await?;
         let sessions = parts.sessions.clone();
         let endpoints = start_sip(&shards, &config, parts).await?;
         readiness.set(State::Ready);
@@ -125,9 +127,15 @@ impl Node {
     /// Tells on standard output that requests are served, and where.
     fn announce(&self) -> Outcome<()> {
         let sip = self.endpoints[0].local_addr();
-        let (msrp, http) = (self.msrp, self.http.address());
+        let http = self.http.address();
+        let msrp: Vec<_> = self
+            .msrp
+            .iter()
+            .map(|(entry, at)| format!("{}={at}", entry.name()))
+            .collect();
+        let msrp = msrp.join(" ");
         let mut out = std::io::stdout().lock();
-        writeln!(out, "ready sip={sip} msrp={msrp} http={http}")?;
+        writeln!(out, "ready sip={sip} {msrp} http={http}")?;
         out.flush()?;
         tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
         Ok(())
@@ -235,24 +243,30 @@ async fn start_msrp(
     shards: &Shards,
     config: &Config,
     desk: Option<Arc<Desk>>,
-) -> Outcome<SocketAddr> {
+    reloaders: &mut Reloaders,
+) -> Outcome<MsrpAt> {
     let exchange = match desk {
         Some(desk) => Exchange::relaying(shards.len(), desk),
         None => Exchange::new(shards.len()),
     };
-    let mut listen = config.msrp.listen;
+    let credentials =
+        load_credentials(&config.msrp).map_err(|error| format!("`msrp.tls`: {error}"))?;
+    if let Some(credentials) = credentials {
+        exchange.protect(credentials.clone());
+        reloaders.add("certificates", move || Ok(credentials.reload()?));
+    }
+    let mut at = MsrpAt::new();
     for shard in 0..shards.len() {
         let (exchange, config) = (exchange.clone(), config.msrp.clone());
         let started = shards.run_on(shard, move || async move {
             let board = Switchboard::start(shard, &exchange, &config)?;
-            let listen = board.listen_addr();
+            let entries = board.entries();
             SWITCHBOARD.set(Some(board));
-            Ok::<_, std::io::Error>(listen)
+            Ok::<_, std::io::Error>(entries)
         });
-        let bound = started.await.ok_or("a shard stopped before it began")?;
-        listen = bound.map_err(|error| format!("`msrp.listen` = {listen}: {error}"))?;
+        at = started.await.ok_or("a shard stopped before it began")??;
     }
-    Ok(listen)
+    Ok(at)
 }
 
 /// Starts the SIP endpoint of every shard with the server that uses it, then what tells the

@@ -1,7 +1,7 @@
 use super::relay;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What an operator may set for the MSRP room: the `[msrp]` table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -9,6 +9,8 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Config {
     /// Where peers connect. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where peers connect that want TLS; nowhere if not set.
+    pub tls_listen: Option<SocketAddr>,
     /// Host (and port, where it differs) that our URIs name; the listening address if not set.
     pub advertise: Option<String>,
     /// Which To-Path names a session of ours.
@@ -54,6 +56,8 @@ pub struct Config {
     pub max_unanswered: usize,
     /// Most relayed SENDs that a next hop may owe answers to before its feeders are paused.
     pub max_in_flight: usize,
+    /// Certificates.
+    pub tls: Tls,
     /// The relay of RFC 4976.
     pub relay: relay::Config,
 }
@@ -71,10 +75,28 @@ pub enum SessionMatch {
     SessionId,
 }
 
+/// Whose certificates are shown and believed: the `[msrp.tls]` table. SIGHUP reads the files
+/// anew; connections that are open go on as they began.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Our certificate and those of its issuers, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+    /// Issuers whose certificates are believed, PEM; nobody's if not set.
+    pub trust: Option<PathBuf>,
+    /// Whether who connects must show a certificate from one of them.
+    pub require_client_certificate: bool,
+    /// Hosts whose certificate from one of them makes its owner a relay that needs no password.
+    pub relays: Vec<String>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 2855).into(),
+            tls_listen: None,
             advertise: None,
             session_match: SessionMatch::Cema,
             max_head: ByteSize::kib(8),
@@ -93,6 +115,7 @@ impl Default for Config {
             max_connections: 50_000,
             max_unanswered: 256,
             max_in_flight: 16_384,
+            tls: Tls::default(),
             relay: relay::Config::default(),
         }
     }
@@ -110,6 +133,14 @@ impl Config {
                     "msrp.advertise",
                     "set, because msrp.listen names no address",
                 ),
+            ),
+            (
+                self.tls_listen.is_some() && self.tls.certificate.is_none(),
+                ("msrp.tls.certificate", "set, because msrp.tls_listen is"),
+            ),
+            (
+                self.tls.certificate.is_some() != self.tls.key.is_some(),
+                ("msrp.tls.key", "set where msrp.tls.certificate is"),
             ),
             (
                 !(512..=65_535).contains(&self.max_head.as_u64()),

@@ -36,7 +36,7 @@ pub use body::MAX_OTHER_BODY;
 pub use byte_range::ByteRange;
 pub use chunker::{Chunk, Outgoing, OutgoingHead};
 pub use codec::{Continuation, Decoder, Frame};
-pub use config::{Config, SessionMatch};
+pub use config::{Config, SessionMatch, Tls};
 pub use encoding::encode;
 pub use error::{BadRequest, DecodeError, HeaderError};
 pub use head::Head;

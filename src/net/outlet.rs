@@ -1,5 +1,6 @@
 use super::{
     StreamLimits, Wire, receive,
+    tls::Peer,
     transmit::{drop_front, send, send_slice},
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -153,6 +154,17 @@ impl Outlet {
         inner.wire.take();
         inner.wake();
         true
+    }
+
+    /// Whether TLS protects the stream.
+    pub fn is_secure(&self) -> bool {
+        let wire = self.0.wire.borrow();
+        wire.as_deref().is_some_and(Wire::is_secure)
+    }
+
+    /// Who is at the other end, where it showed a certificate.
+    pub fn peer(&self) -> Option<Peer> {
+        self.0.wire.borrow().as_deref()?.peer()
     }
 
     /// Whether nobody else can write.

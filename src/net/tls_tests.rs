@@ -51,8 +51,8 @@ impl Authority {
         Issued {
             fingerprint: Fingerprint::of(certificate.der()),
             files: Files {
-                certificate: certificate_file,
-                key: key_file,
+                certificate: Some(certificate_file),
+                key: Some(key_file),
                 trust: Some(self.trust()),
                 require_client_certificate: false,
             },
@@ -222,7 +222,7 @@ async fn new_certificate_is_shown_to_who_comes_later_and_old_connections_go_on()
     assert_eq!(two.0.next().await.unwrap().unwrap(), ["old"]);
     assert_eq!(one.0.next().await.unwrap().unwrap(), ["old too"]);
 
-    std::fs::write(&first.files.certificate, "not a certificate").unwrap();
+    std::fs::write(first.files.certificate.unwrap(), "not a certificate").unwrap();
     let error = server.reload().unwrap_err().to_string();
     assert!(error.contains("two.example.pem"), "{error}");
     let (later, _two) = pair(&client, &server, &host("two.example")).await;
@@ -281,8 +281,8 @@ async fn server_is_believed_for_its_own_name_and_a_trusted_issuer_only() {
 
 #[actix::test]
 async fn server_with_the_announced_fingerprint_is_believed_whoever_issued_it() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    let client = authority.load("one.example");
+    let stranger = Authority::new();
+    let client = Credentials::load(Files::default()).unwrap();
     let issued = stranger.issue("elsewhere.example");
     let server = Credentials::load(issued.files).unwrap();
     let right = Expect::Fingerprints(vec![Fingerprint::of(b"another"), issued.fingerprint]);
@@ -291,6 +291,7 @@ async fn server_with_the_announced_fingerprint_is_believed_whoever_issued_it() {
     assert_eq!(one.0.next().await.unwrap().unwrap(), ["hello"]);
     assert!(!one.0.peer().unwrap().trusted);
 
+    assert_eq!(two.0.peer(), None);
     let wrong = Expect::Fingerprints(vec![Fingerprint::of(b"another")]);
     let (connected, accepted) = shake(&client, &server, &wrong).await;
     let error = connected.map(drop).unwrap_err();
@@ -304,7 +305,7 @@ async fn key_of_another_certificate_and_missing_files_are_refused_by_name() {
     let mut files = authority.issue("one.example").files;
     files.key = authority.issue("two.example").files.key;
     assert!(Credentials::load(files.clone()).is_err());
-    files.key = "/nowhere/at/all.key".into();
+    files.key = Some("/nowhere/at/all.key".into());
     let error = Credentials::load(files).unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all.key"), "{error}");
 }

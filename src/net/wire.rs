@@ -34,6 +34,11 @@ impl Wire {
         Ok(Self::layered(tcp, Layers::over(session)))
     }
 
+    /// Whether TLS protects it.
+    pub fn is_secure(&self) -> bool {
+        self.layers.is_some()
+    }
+
     /// Who is at the other end, where a certificate was shown.
     pub fn peer(&self) -> Option<Peer> {
         let layers = self.layers.as_ref()?;

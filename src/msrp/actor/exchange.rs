@@ -1,11 +1,15 @@
 //! How a connection reaches the shard that owns its session.
-use super::relaying::Desk;
+use super::{Entry, relaying::Desk};
 use crate::{
     msrp::{Decoder, Frame},
-    net::{Detached, Port},
+    net::{Detached, Port, tls::Credentials},
 };
 use parking_lot::Mutex;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 use tokio::sync::mpsc;
 
 /// Connections that may wait for another shard to take them.
@@ -21,7 +25,8 @@ pub(super) struct Arrival {
 /// all of them listen.
 pub struct Exchange {
     doors: Mutex<Vec<Option<mpsc::Sender<Arrival>>>>,
-    listen: Mutex<Option<SocketAddr>>,
+    listen: Mutex<HashMap<Entry, SocketAddr>>,
+    credentials: OnceLock<Arc<Credentials>>,
     desk: Option<Arc<Desk>>,
 }
 
@@ -39,9 +44,20 @@ impl Exchange {
     fn with(shards: usize, desk: Option<Arc<Desk>>) -> Arc<Self> {
         Arc::new(Self {
             doors: Mutex::new(vec![None; shards.max(1)]),
-            listen: Mutex::new(None),
+            listen: Mutex::default(),
+            credentials: OnceLock::new(),
             desk,
         })
+    }
+
+    /// Gives all switchboards that start from now on certificates to show and to believe.
+    pub fn protect(&self, credentials: Arc<Credentials>) {
+        // who does it twice means the first
+        let _ = self.credentials.set(credentials);
+    }
+
+    pub(super) fn credentials(&self) -> Option<&Arc<Credentials>> {
+        self.credentials.get()
     }
 
     pub(super) fn desk(&self) -> Option<&Arc<Desk>> {
@@ -73,15 +89,16 @@ impl Exchange {
     /// the same port for all.
     pub(super) fn listen_once<L>(
         &self,
+        entry: Entry,
         wanted: SocketAddr,
         bind: impl FnOnce(SocketAddr, Port) -> std::io::Result<(L, SocketAddr)>,
     ) -> std::io::Result<(L, SocketAddr)> {
         let mut listen = self.listen.lock();
-        let (listener, bound) = match *listen {
-            Some(bound) => bind(bound, Port::Share)?,
+        let (listener, bound) = match listen.get(&entry) {
+            Some(bound) => bind(*bound, Port::Share)?,
             None => bind(wanted, Port::Claim)?,
         };
-        *listen = Some(bound);
+        listen.insert(entry, bound);
         Ok((listener, bound))
     }
 }

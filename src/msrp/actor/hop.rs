@@ -327,7 +327,8 @@ impl HopActor {
     pub(super) fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
         let path = head.to_path_text().unwrap_or_default();
         let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
-        let session = session.filter(|session| session.is_named_by(path));
+        let session =
+            session.filter(|session| session.is_named_by(path) && session.may_come_by(&self.link));
         let place = match session.as_ref().map(|session| session.is_on(&self.link)) {
             None => Place::Unknown,
             Some(None) => Place::Waiting,

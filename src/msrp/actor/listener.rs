@@ -1,8 +1,10 @@
 //! How connections come to be: accepted, made, or handed over by another shard.
-use super::{exchange::Arrival, hop::HopActor, link::Link, switchboard::Switchboard};
+use super::{
+    Entry, entry::protect, exchange::Arrival, hop::HopActor, link::Link, switchboard::Switchboard,
+};
 use crate::{
     msrp::{DecodeError, Decoder, Frame},
-    net::{self, Inlet, Liveness, ReadError},
+    net::{self, Inlet, Liveness, ReadError, Wire, tls::Expect},
 };
 use futures_util::StreamExt;
 use std::{
@@ -21,7 +23,7 @@ use tokio::{
 const REST: Duration = Duration::from_millis(100);
 
 /// Accepts connections for as long as the switchboard runs.
-pub(super) async fn accept(board: Rc<Switchboard>, listener: TcpListener) {
+pub(super) async fn accept(board: Rc<Switchboard>, entry: Entry, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok(_) if board.is_crowded() => board.metrics.closed("too_many_connections"),
@@ -29,7 +31,7 @@ pub(super) async fn accept(board: Rc<Switchboard>, listener: TcpListener) {
                 let board = board.clone();
                 let guest = board.receive_guest();
                 actix_rt::spawn(async move {
-                    greet(board, tcp, peer).await;
+                    greet(board, entry, tcp, peer).await;
                     drop(guest);
                 });
             }
@@ -56,13 +58,21 @@ pub(super) async fn admit(board: Rc<Switchboard>, mut arrivals: mpsc::Receiver<A
     }
 }
 
-/// Makes a connection.
-pub(super) async fn connect(board: &Rc<Switchboard>, addr: SocketAddr) -> io::Result<Rc<Link>> {
-    let tcp = timeout(board.config.connect_timeout, TcpStream::connect(addr))
+/// Makes a connection, by TLS if somebody certain is expected there.
+pub(super) async fn connect(
+    board: &Rc<Switchboard>,
+    addr: SocketAddr,
+    expect: Option<&Expect>,
+) -> io::Result<Rc<Link>> {
+    let made = timeout(board.config.connect_timeout, async {
+        let tcp = TcpStream::connect(addr).await?;
+        tune(board, &tcp)?;
+        protect(tcp, board.exchange.credentials(), expect).await
+    });
+    let wire = made
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    tune(board, &tcp)?;
-    Ok(start(board, inlet(board, tcp), Vec::new(), true))
+    Ok(start(board, inlet(board, wire), Vec::new(), true))
 }
 
 /// Makes a connection to our own listener, for what belongs to another shard.
@@ -78,15 +88,24 @@ pub(super) async fn to_ourselves(board: &Switchboard) -> io::Result<Inlet<Decode
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     tune(board, &tcp)?;
-    Ok(inlet(board, tcp))
+    Ok(inlet(board, tcp.into()))
 }
 
 /// Reads a connection's first request and brings it to the shard that owns its session.
-async fn greet(board: Rc<Switchboard>, tcp: TcpStream, peer: SocketAddr) {
+async fn greet(board: Rc<Switchboard>, entry: Entry, tcp: TcpStream, peer: SocketAddr) {
     if tune(&board, &tcp).is_err() {
         return board.metrics.closed("broken");
     }
-    let mut inlet = inlet(&board, tcp);
+    let admitted = entry.admit(tcp, board.exchange.credentials());
+    let wire = match timeout(board.config.bind_timeout, admitted).await {
+        Ok(Ok(wire)) => wire,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "MSRP connection refused");
+            return board.metrics.closed("handshake");
+        }
+        Err(_) => return board.metrics.closed("bind_timeout"),
+    };
+    let mut inlet = inlet(&board, wire);
     let first = timeout(board.config.bind_timeout, inlet.next()).await;
     let frames = match first {
         Ok(Some(Ok(frames))) => frames,
@@ -119,9 +138,9 @@ fn tune(board: &Switchboard, tcp: &TcpStream) -> io::Result<()> {
     net::tune(tcp, liveness)
 }
 
-fn inlet(board: &Switchboard, tcp: TcpStream) -> Inlet<Decoder> {
+fn inlet(board: &Switchboard, wire: Wire) -> Inlet<Decoder> {
     let max_head = usize::try_from(board.config.max_head.as_u64()).unwrap_or(usize::MAX);
-    Inlet::new(tcp, Decoder::new(max_head), board.limits())
+    Inlet::new(wire, Decoder::new(max_head), board.limits())
 }
 
 pub(super) fn start(

@@ -7,6 +7,7 @@
 
 mod bypass;
 mod decode;
+mod entry;
 mod exchange;
 mod flow;
 mod handle;
@@ -23,6 +24,7 @@ mod switchboard;
 mod transaction;
 mod work;
 
+pub use entry::{Entry, load_credentials};
 pub use exchange::Exchange;
 pub use handle::SessionHandle;
 pub use relay::{Relay, RelayEvent, Side};

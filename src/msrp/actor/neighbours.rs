@@ -4,6 +4,7 @@ use super::{CloseReason, link::Link, listener, session::State, switchboard::Swit
 use crate::{
     clock,
     msrp::{Uri, relay::Sealer, uri::Host},
+    net::tls::Expect,
 };
 use std::{
     io,
@@ -25,6 +26,8 @@ const SESSION_ID: usize = 34;
 pub(super) struct Neighbour {
     pub(super) place: Place,
     pub(super) shard: Option<[u8; 2]>,
+    /// Who must be there, where TLS is to protect the connection.
+    pub(super) expect: Option<Expect>,
 }
 
 /// Where a neighbour is.
@@ -44,7 +47,17 @@ impl Neighbour {
             Host::Name(name) => Place::Named(name.to_string(), port),
         };
         let shard = uri.session_id().and_then(shard_digits);
-        Some(Self { place, shard })
+        let expect = uri.is_secure().then(|| {
+            Expect::Host(match uri.host() {
+                Host::Ip(ip) => ip.to_string(),
+                Host::Name(name) => name.to_string(),
+            })
+        });
+        Some(Self {
+            place,
+            shard,
+            expect,
+        })
     }
 }
 
@@ -111,7 +124,7 @@ impl Switchboard {
         let board = self.clone();
         actix_rt::spawn(async move {
             let link = match neighbour.place.addr().await {
-                Ok(addr) => listener::connect(&board, addr).await,
+                Ok(addr) => listener::connect(&board, addr, neighbour.expect.as_ref()).await,
                 Err(error) => Err(error),
             };
             board.connected(neighbour, link);

@@ -3,10 +3,13 @@ use super::{
     CloseReason, OpenSession, Role, SendError, SessionEvent, SessionHandle, Sink, link::Link,
     outbound::Stream, switchboard::Switchboard, transaction::Transaction,
 };
-use crate::msrp::{
-    ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, SessionMatch, Uri, metrics,
-    report,
-    session::{Rules, Session},
+use crate::{
+    msrp::{
+        ByteRange, ChunkToken, Continuation, OutgoingHead, OutgoingId, SessionMatch, Uri, metrics,
+        report,
+        session::{Rules, Session},
+    },
+    net::tls::Fingerprint,
 };
 use bytes::Bytes;
 use std::{
@@ -23,6 +26,8 @@ pub(super) struct State {
     pub(super) local: Uri,
     pub(super) local_text: Bytes,
     pub(super) role: Role,
+    /// What the certificate of a peer must be like that comes by TLS; empty: any will do.
+    pub(super) fingerprints: Vec<Fingerprint>,
     /// The peer's path on the wire; empty until it is known.
     pub(super) remote: RefCell<Bytes>,
     pub(super) machine: RefCell<Session>,
@@ -45,7 +50,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(board: Rc<Switchboard>, open: OpenSession, local: Uri) -> Rc<Self> {
+    pub(super) fn new(
+        board: Rc<Switchboard>,
+        open: OpenSession,
+        local: Uri,
+        fingerprints: Vec<Fingerprint>,
+    ) -> Rc<Self> {
         let rules = Rules {
             accept_types: open.accept_types,
             max_size: open.max_size,
@@ -55,6 +65,7 @@ impl State {
             local_text: Bytes::copy_from_slice(local.as_str().as_bytes()),
             local,
             role: open.role,
+            fingerprints,
             remote: RefCell::default(),
             machine: RefCell::new(Session::new(rules)),
             streams: RefCell::default(),
@@ -101,6 +112,20 @@ impl State {
             .borrow()
             .as_ref()
             .map(|bound| Rc::ptr_eq(bound, link))
+    }
+
+    /// Tells whether `link` is protected as the session asks for. What our own shards pass on to
+    /// each other comes over plain connections from this host.
+    pub(super) fn may_come_by(&self, link: &Link) -> bool {
+        match (self.local.is_secure(), link.outlet.is_secure()) {
+            (false, _) => true,
+            (true, false) => link.peer.ip() == self.board.listen_addr().ip(),
+            (true, true) if self.fingerprints.is_empty() => true,
+            (true, true) => link
+                .outlet
+                .peer()
+                .is_some_and(|peer| self.fingerprints.contains(&peer.fingerprint)),
+        }
     }
 
     /// Gives the session its connection.

@@ -1,8 +1,8 @@
 //! The sessions and connections of one shard.
 use super::{
-    CloseReason, Exchange, OpenSession, Role, SessionHandle,
+    CloseReason, Entry, Exchange, OpenSession, Role, SessionHandle,
     link::Link,
-    listener,
+    listener, load_credentials,
     neighbours::{Neighbour, Place, Way, shard_digits},
     session::State,
     work::Work,
@@ -13,7 +13,10 @@ use crate::{
         Config, Decoder, Frame, Head, Path, Uri, hop::TransactionId, metrics::Metrics,
         uri::session_id_of,
     },
-    net::{self, Inlet, StreamLimits},
+    net::{
+        self, Inlet, StreamLimits,
+        tls::{Expect, Fingerprint},
+    },
 };
 use actix_rt::task::JoinHandle;
 use bytes::Bytes;
@@ -26,6 +29,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::net::TcpListener;
 
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -59,8 +63,11 @@ pub struct Switchboard {
     pub(super) metrics: Metrics,
     pub(super) shard: usize,
     pub(super) exchange: Arc<Exchange>,
-    listen: SocketAddr,
+    /// Where we listen: plain TCP first.
+    entries: Vec<(Entry, SocketAddr)>,
     authority: String,
+    /// As `authority`, for who comes by TLS; empty if nobody can.
+    secure_authority: String,
     sessions: RefCell<HashMap<Bytes, Rc<State>>>,
     waiting: RefCell<Vec<Weak<State>>>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
@@ -71,7 +78,7 @@ pub struct Switchboard {
     numbers: Cell<u64>,
     random: RefCell<Vec<u8>>,
     tap: RefCell<Option<Tap>>,
-    listener: RefCell<Option<JoinHandle<()>>>,
+    listeners: RefCell<Vec<JoinHandle<()>>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
 }
 
@@ -81,17 +88,26 @@ impl Switchboard {
     ///
     /// Errors: the address cannot be listened on.
     pub fn start(shard: usize, exchange: &Arc<Exchange>, config: &Config) -> io::Result<Rc<Self>> {
-        let (listener, listen) = exchange.listen_once(config.listen, |addr, port| {
-            let listener = net::listen_tcp(addr, port)?;
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
-        })?;
+        let mut entries = Vec::new();
+        let mut listeners = Vec::new();
+        for entry in Entry::ALL {
+            if let Some(wanted) = entry.wanted(config) {
+                let (listener, bound) = listen(exchange, entry, wanted)?;
+                entries.push((entry, bound));
+                listeners.push((entry, listener));
+            }
+        }
+        let authority_of = |wanted| {
+            let found = entries.iter().find(|(entry, _)| *entry == wanted);
+            found.map(|(_, bound)| authority(config.advertise.as_deref(), *bound))
+        };
         let board = Rc::new(Self {
             metrics: Metrics::register(),
             shard,
             exchange: exchange.clone(),
-            listen,
-            authority: authority(config.advertise.as_deref(), listen),
+            authority: authority_of(Entry::Tcp).unwrap_or_default(),
+            secure_authority: authority_of(Entry::Tls).unwrap_or_default(),
+            entries,
             config: config.clone(),
             sessions: RefCell::default(),
             waiting: RefCell::default(),
@@ -102,11 +118,13 @@ impl Switchboard {
             numbers: Cell::new(0),
             random: RefCell::default(),
             tap: RefCell::default(),
-            listener: RefCell::default(),
+            listeners: RefCell::default(),
             tasks: RefCell::default(),
         });
-        let listener = actix_rt::spawn(listener::accept(board.clone(), listener));
-        *board.listener.borrow_mut() = Some(listener);
+        for (entry, listener) in listeners {
+            let accepting = actix_rt::spawn(listener::accept(board.clone(), entry, listener));
+            board.listeners.borrow_mut().push(accepting);
+        }
         let tasks = vec![
             actix_rt::spawn(listener::admit(board.clone(), exchange.open_door(shard))),
             actix_rt::spawn(tick(board.clone())),
@@ -117,13 +135,17 @@ impl Switchboard {
 
     /// Starts the only switchboard of a process: for clients and tests.
     pub fn single(config: &Config) -> io::Result<Rc<Self>> {
-        Self::start(0, &Exchange::new(1), config)
+        let exchange = Exchange::new(1);
+        if let Some(credentials) = load_credentials(config).map_err(io::Error::other)? {
+            exchange.protect(credentials);
+        }
+        Self::start(0, &exchange, config)
     }
 
     /// Stops listening. Sessions and connections go on; [`Switchboard::session_count`] tells
     /// when they are done.
     pub fn stop_listening(&self) {
-        if let Some(listener) = self.listener.borrow_mut().take() {
+        for listener in self.listeners.take() {
             listener.abort();
         }
     }
@@ -145,9 +167,20 @@ impl Switchboard {
         self.work.run();
     }
 
-    /// Returns where the switchboard listens.
+    /// Returns where the switchboard listens for plain TCP.
     pub fn listen_addr(&self) -> SocketAddr {
-        self.listen
+        self.entry_addr(Entry::Tcp).unwrap_or(self.config.listen)
+    }
+
+    /// Returns all ways in, and where they are.
+    pub fn entries(&self) -> Vec<(Entry, SocketAddr)> {
+        self.entries.clone()
+    }
+
+    /// Returns where one comes in by `entry`, if one can.
+    pub fn entry_addr(&self, entry: Entry) -> Option<SocketAddr> {
+        let found = self.entries.iter().find(|(known, _)| *known == entry);
+        found.map(|(_, bound)| *bound)
     }
 
     /// Returns how many sessions are open.
@@ -163,7 +196,20 @@ impl Switchboard {
     /// Returns the URI of a session of this shard, as in `a=path`.
     pub fn local_uri(&self, id: &str) -> Uri {
         Uri::build(false, &self.authority, id, "tcp")
-            .unwrap_or_else(|_| Uri::for_session(false, self.listen, id, "tcp"))
+            .unwrap_or_else(|_| Uri::for_session(false, self.listen_addr(), id, "tcp"))
+    }
+
+    /// Returns the `msrps` URI of a session of this shard; `None` where nobody can come by TLS.
+    pub fn local_secure_uri(&self, id: &str) -> Option<Uri> {
+        let at = self.entry_addr(Entry::Tls)?;
+        let uri = Uri::build(true, &self.secure_authority, id, "tcp");
+        Some(uri.unwrap_or_else(|_| Uri::for_session(true, at, id, "tcp")))
+    }
+
+    /// Returns the URI of the relay for a client that came by TLS, or did not.
+    pub(super) fn relay_uri(&self, secure: bool, id: &str) -> Uri {
+        let protected = secure.then(|| self.local_secure_uri(id)).flatten();
+        protected.unwrap_or_else(|| self.local_uri(id))
     }
 
     /// Shows the head of every request and response to `tap`; what has no body comes with its
@@ -176,9 +222,31 @@ impl Switchboard {
     /// existing connection where there is one.
     pub fn open(self: &Rc<Self>, open: OpenSession) -> SessionHandle {
         let local = self.local_uri(&open.local_id);
+        self.open_as(open, local, Vec::new())
+    }
+
+    /// Opens a session that takes and makes connections by TLS only, under its `msrps` URI. Where
+    /// signalling told the peer's `fingerprints`, its certificate must have one of them; where it
+    /// did not, a peer we connect to must show one for the host of its URI (RFC 4975 §14.4).
+    /// `None` where nobody can come by TLS.
+    pub fn open_secure(
+        self: &Rc<Self>,
+        open: OpenSession,
+        fingerprints: Vec<Fingerprint>,
+    ) -> Option<SessionHandle> {
+        let local = self.local_secure_uri(&open.local_id)?;
+        Some(self.open_as(open, local, fingerprints))
+    }
+
+    fn open_as(
+        self: &Rc<Self>,
+        open: OpenSession,
+        local: Uri,
+        fingerprints: Vec<Fingerprint>,
+    ) -> SessionHandle {
         let id = Bytes::copy_from_slice(open.local_id.as_bytes());
         let remote = open.remote_path.clone();
-        let state = State::new(self.clone(), open, local);
+        let state = State::new(self.clone(), open, local, fingerprints);
         self.sessions.borrow_mut().insert(id, state.clone());
         if let Some(path) = remote {
             self.set_remote(&state, &path);
@@ -218,8 +286,16 @@ impl Switchboard {
         self.waiting.borrow_mut().push(Rc::downgrade(state));
         if let Role::Active(addr) = state.role {
             let shard = path.first().session_id().and_then(shard_digits);
-            let place = Place::At(addr);
-            self.connect(state, Neighbour { place, shard });
+            let expect = match state.fingerprints.is_empty() {
+                false => Some(Expect::Fingerprints(state.fingerprints.clone())),
+                true => Neighbour::of(path.first()).and_then(|neighbour| neighbour.expect),
+            };
+            let neighbour = Neighbour {
+                place: Place::At(addr),
+                shard,
+                expect,
+            };
+            self.connect(state, neighbour);
         }
     }
 
@@ -360,6 +436,26 @@ impl Switchboard {
         }
         self.run();
     }
+}
+
+/// Listens where the first switchboard of the process does.
+fn listen(
+    exchange: &Exchange,
+    entry: Entry,
+    wanted: SocketAddr,
+) -> io::Result<(TcpListener, SocketAddr)> {
+    let outcome = exchange.listen_once(entry, wanted, |addr, port| {
+        if entry.is_secure() && exchange.credentials().is_none() {
+            return Err(io::Error::other("there is no certificate to show"));
+        }
+        let listener = net::listen_tcp(addr, port)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    });
+    outcome.map_err(|error| {
+        let text = format!("`{}` = {wanted}: {error}", entry.key());
+        io::Error::new(error.kind(), text)
+    })
 }
 
 async fn tick(board: Rc<Switchboard>) {

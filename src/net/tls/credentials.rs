@@ -9,7 +9,7 @@ use rustls::{
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
-    sign::CertifiedKey,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{
     io,
@@ -20,10 +20,10 @@ use std::{
 /// Where the certificates stand, all of them PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// Our certificate, then those of its issuers.
-    pub certificate: PathBuf,
+    /// Our certificate, then those of its issuers; if not set, nobody can connect to us.
+    pub certificate: Option<PathBuf>,
     /// The certificate's private key.
-    pub key: PathBuf,
+    pub key: Option<PathBuf>,
     /// Certificates of the issuers we trust; if not set, nobody is trusted.
     pub trust: Option<PathBuf>,
     /// Whether who connects to us must show a certificate from one of them.
@@ -57,7 +57,8 @@ pub struct Credentials {
 /// What the files said when they were last read.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
-    pub(super) server: Arc<ServerConfig>,
+    /// None without a certificate of ours.
+    pub(super) server: Option<Arc<ServerConfig>>,
     pub(super) clients: Arc<Clients>,
     client: Arc<ClientConfig>,
 }
@@ -88,7 +89,10 @@ impl Credentials {
 impl Loaded {
     fn read(files: &Files) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let ours = certified_key(files, &provider)?;
+        let ours = match (&files.certificate, &files.key) {
+            (Some(certificate), Some(key)) => Some(certified_key(certificate, key, &provider)?),
+            _ => None,
+        };
         let trust = files.trust.as_deref().map(issuers).transpose()?;
         let clients = Arc::new(Clients {
             issuers: match &trust {
@@ -105,10 +109,16 @@ impl Loaded {
             required: files.require_client_certificate,
             algorithms: provider.signature_verification_algorithms,
         });
-        let server = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(clients.clone())
-            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(ours.clone())));
+        let server = match &ours {
+            None => None,
+            Some(ours) => {
+                let config = ServerConfig::builder_with_provider(provider.clone())
+                    .with_safe_default_protocol_versions()?
+                    .with_client_cert_verifier(clients.clone())
+                    .with_cert_resolver(Arc::new(SingleCertAndKey::from(ours.clone())));
+                Some(Arc::new(config))
+            }
+        };
         let rule = match trust {
             None => Rule::Nobody,
             Some(roots) => {
@@ -121,10 +131,13 @@ impl Loaded {
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Servers { rule, algorithms }))
-            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(ours)));
+            .with_custom_certificate_verifier(Arc::new(Servers { rule, algorithms }));
+        let client = match ours {
+            None => client.with_no_client_auth(),
+            Some(ours) => client.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(ours))),
+        };
         Ok(Self {
-            server: Arc::new(server),
+            server,
             clients,
             client: Arc::new(client),
         })
@@ -147,10 +160,13 @@ impl Loaded {
     }
 }
 
-fn certified_key(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
-        .map_err(|error| unusable(&files.key, &error))?;
+fn certified_key(
+    certificate: &Path,
+    key: &Path,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| unusable(key, &error))?;
     let ours = CertifiedKey::from_der(chain, key, provider)?;
     Ok(Arc::new(ours))
 }

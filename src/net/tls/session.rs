@@ -38,7 +38,10 @@ impl Session {
         credentials: &Credentials,
     ) -> io::Result<Self> {
         let now = credentials.now();
-        let side = UnbufferedServerConnection::new(now.server).map_err(invalid)?;
+        let config = now
+            .server
+            .ok_or_else(|| io::Error::other("there is no certificate to show"))?;
+        let side = UnbufferedServerConnection::new(config).map_err(invalid)?;
         let mut session = Self::new(Side::Server(side));
         session.shake(tcp).await?;
         session.meet(|chain| now.clients.trust(chain));

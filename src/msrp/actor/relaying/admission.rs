@@ -81,7 +81,10 @@ impl Link {
             }
             None => {
                 let (ticket, id) = desk.seal(self.board.shard, new_ticket_id(), grant.owner);
-                (ticket, self.board.local_uri(&id).to_string())
+                (
+                    ticket,
+                    self.board.relay_uri(self.is_secure(), &id).to_string(),
+                )
             }
         };
         let left = ticket.not_after.saturating_sub(super::desk::seconds());

@@ -122,12 +122,20 @@ impl Link {
 
     /// Tells whether TLS protects the connection.
     pub(super) fn is_secure(&self) -> bool {
-        false
+        self.outlet.is_secure()
     }
 
-    /// Returns the hosts that the peer proved to be by a certificate whose issuer we trust.
+    /// Returns the hosts that the peer proved to be by a certificate whose issuer we trust, as far
+    /// as the operator takes them for relays.
     pub(super) fn trusted_hosts(&self) -> Vec<String> {
-        Vec::new()
+        let relays = &self.board.config.tls.relays;
+        if relays.is_empty() {
+            return Vec::new();
+        }
+        let is_relay = |host: &String| relays.iter().any(|relay| relay.eq_ignore_ascii_case(host));
+        let peer = self.outlet.peer().filter(|peer| peer.trusted);
+        let hosts = peer.map_or_else(Vec::new, |peer| peer.hosts);
+        hosts.into_iter().filter(is_relay).collect()
     }
 
     fn owes(&self) -> usize {
