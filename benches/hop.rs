@@ -27,13 +27,18 @@ const CASES: [(&str, Pattern, usize, usize); 4] = [
 ];
 
 fn main() {
-    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
+    let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
     let (rounds, time) = match is_bench {
         true => (7, Duration::from_secs(1)),
         false => (1, Duration::from_millis(100)),
     };
     println!("CPU ns per message           plain    actors   ratio   (messages/s: plain, actors)");
     for (name, pattern, connections, size) in CASES {
+        if wanted.is_some_and(|wanted| !name.contains(wanted.as_str())) {
+            continue;
+        }
         let (mut plain, mut actors) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             plain.push(measure(

@@ -20,7 +20,7 @@ impl Forwarder {
     pub fn actors() -> Self {
         let (addrs, addr) = std::sync::mpsc::channel();
         let (costs, asked) = mpsc::unbounded_channel();
-        thread::spawn(move || {
+        named("actors", move || {
             actix::System::new().block_on(async move {
                 let board = relay::start(&relay::anywhere(), msrp::relay::Config::default());
                 addrs.send(board.listen_addr()).unwrap();
@@ -40,7 +40,7 @@ impl Forwarder {
     pub fn plain() -> Self {
         let (addrs, addr) = std::sync::mpsc::channel();
         let (costs, asked) = mpsc::unbounded_channel();
-        thread::spawn(move || {
+        named("plain", move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -66,6 +66,11 @@ impl Forwarder {
         self.costs.send(answer).unwrap();
         cost.await.unwrap()
     }
+}
+
+fn named(name: &str, run: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).unwrap();
 }
 
 /// Answers with what the calling thread has used, until nobody asks.

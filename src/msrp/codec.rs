@@ -71,6 +71,9 @@ impl Continuation {
     }
 }
 
+/// Octets of a short SEND between two relays.
+const TYPICAL: usize = 512;
+
 /// Cuts an octet stream into frames. Remembers how far it looked: no octet of a head is read
 /// twice, and of a body at most the last few that may open an end-line.
 #[derive(Debug)]
@@ -119,6 +122,8 @@ impl Decoder {
         buf: &mut BytesMut,
         out: &mut Vec<Frame>,
     ) -> Result<(), DecodeError> {
+        // a guess that spares a full read the growing of its vector
+        out.reserve(1 + buf.len() / TYPICAL);
         while let Some(frame) = self.decode(buf)? {
             out.push(frame);
         }

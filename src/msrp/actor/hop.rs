@@ -88,6 +88,7 @@ impl HopActor {
     }
 
     fn take_batch(&mut self, frames: Vec<Frame>) {
+        self.link.board.collect();
         for frame in frames {
             self.take_frame(frame);
         }

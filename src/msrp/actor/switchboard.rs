@@ -389,6 +389,11 @@ impl Switchboard {
         }
     }
 
+    /// Collects what is to be told and written until [`Switchboard::run`], which the caller calls.
+    pub(super) fn collect(&self) {
+        self.work.expect_run();
+    }
+
     /// Tells all sessions and writes all connections that have something now.
     pub(super) fn run(&self) {
         self.work.run();

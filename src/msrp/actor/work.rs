@@ -38,6 +38,11 @@ impl Work {
         self.must_schedule()
     }
 
+    /// Says that [`Work::run`] will be called before the arbiter turns to other tasks.
+    pub(super) fn expect_run(&self) {
+        self.scheduled.set(true);
+    }
+
     /// Tells all sessions, then writes all connections, until nothing is left.
     pub(super) fn run(&self) {
         self.scheduled.set(false);
