@@ -1,5 +1,8 @@
 //! What `/metrics` shows of the MSRP room. Names, units and help texts stand here and nowhere else.
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 
 const CONNECTIONS: &str = "restante_msrp_connections";
 const SESSIONS: &str = "restante_msrp_sessions";
@@ -13,6 +16,9 @@ const REPORTS: &str = "restante_msrp_reports_total";
 const GRANTED: &str = "restante_msrp_relay_uris_total";
 const PAUSES: &str = "restante_msrp_reader_pauses_total";
 const RESPONSE: &str = "restante_msrp_responses_total";
+const QUEUED: &str = "restante_msrp_queued_bytes";
+const HELD: &str = "restante_msrp_paused_connections";
+const TURN: &str = "restante_msrp_turn_seconds";
 
 /// Status codes counted one by one.
 const RESPONSES: [&str; 12] = [
@@ -93,10 +99,14 @@ pub struct Metrics {
     pub reports_passed: Counter,
     /// Relay URIs given out or refreshed.
     pub uris_granted: Counter,
-    /// Readers stopped because what they feed is full.
-    pub paused: Counter,
-    /// Readers that go on.
-    pub resumed: Counter,
+    /// Times a reader was stopped because what it feeds is full.
+    pub pauses: Counter,
+    /// Readers stopped now.
+    pub paused: Gauge,
+    /// Octets that wait for their socket.
+    pub queued: Gauge,
+    /// Time from a read to the write of what came of it, of one read in some.
+    pub turn: Histogram,
     responses: [Counter; RESPONSES.len()],
     refused: [Counter; REFUSALS.len()],
     closed: [Counter; CLOSINGS.len()],
@@ -137,7 +147,14 @@ impl Metrics {
         describe_counter!(
             PAUSES,
             Unit::Count,
-            "Connections not read because what they feed is full, by turn"
+            "Times a connection was not read on because what it feeds was full"
+        );
+        describe_gauge!(HELD, Unit::Count, "Connections not read for now");
+        describe_gauge!(QUEUED, Unit::Bytes, "Octets queued for their sockets");
+        describe_histogram!(
+            TURN,
+            Unit::Seconds,
+            "From a read to the write of what came of it, one read in sixteen"
         );
         describe_counter!(RESPONSE, Unit::Count, "Responses received, by code");
         Self {
@@ -152,8 +169,10 @@ impl Metrics {
             reports_made: counter!(REPORTS, "origin" => "relay"),
             reports_passed: counter!(REPORTS, "origin" => "passed"),
             uris_granted: counter!(GRANTED),
-            paused: counter!(PAUSES, "turn" => "paused"),
-            resumed: counter!(PAUSES, "turn" => "resumed"),
+            pauses: counter!(PAUSES),
+            paused: gauge!(HELD),
+            queued: gauge!(QUEUED),
+            turn: histogram!(TURN),
             responses: RESPONSES.map(|code| counter!(RESPONSE, "code" => code)),
             refused: REFUSALS.map(|reason| counter!(REFUSED, "reason" => reason)),
             closed: CLOSINGS.map(|reason| counter!(CLOSED, "reason" => reason)),

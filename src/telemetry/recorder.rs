@@ -12,6 +12,14 @@ const SECONDS: &[f64] = &[
     60.0,
 ];
 
+/// The time of one read's work in the MSRP room.
+const TURN: &str = "restante_msrp_turn_seconds";
+/// Upper ends of its buckets: two microseconds to a tenth of a second.
+const TURN_SECONDS: &[f64] = &[
+    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005,
+    0.02, 0.1,
+];
+
 /// Upper ends of the buckets of every `_bytes` histogram: 256 octets to 1 GiB, by four.
 const BYTES: &[f64] = &[
     256.0,
@@ -85,6 +93,7 @@ impl Recorder {
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(TURN.into()), TURN_SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_bytes".into()), BYTES)?
         .set_buckets(COUNTS)

@@ -1,5 +1,8 @@
 //! How a connection reaches the shard that owns its session.
-use super::{Entry, relaying::Desk};
+use super::{
+    Entry,
+    relaying::{Desk, MovingLease},
+};
 use crate::{
     msrp::{Decoder, Frame},
     net::{Detached, Port, tls::Credentials},
@@ -19,6 +22,7 @@ const WAITING: usize = 1024;
 pub(super) struct Arrival {
     pub(super) stream: Detached<Decoder>,
     pub(super) frames: Vec<Frame>,
+    pub(super) leases: Vec<MovingLease>,
 }
 
 /// What the switchboards of one process share: a door to each of them, and the address where

@@ -8,6 +8,7 @@ use super::{
     transaction::Whose,
 };
 use crate::{
+    clock,
     msrp::{
         ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
         Whole,
@@ -19,7 +20,15 @@ use crate::{
 };
 use actix::prelude::*;
 use bytes::Bytes;
-use std::{collections::HashMap, rc::Rc, time::Duration};
+use futures_util::Stream;
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    pin::Pin,
+    rc::Rc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
 /// How long a peer may take to close its half after we closed ours.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -34,18 +43,53 @@ pub(super) struct Leave;
 #[rtype(result = "()")]
 pub(super) struct Resume;
 
+/// The connection is to go on at another shard.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Move {
+    pub(super) shard: usize,
+}
+
+/// The inbound half of a connection, read by its actor until it is taken away.
+#[derive(Clone)]
+pub(super) struct Intake(Rc<RefCell<Option<Inlet<Decoder>>>>);
+
+impl Intake {
+    pub(super) fn of(inlet: Inlet<Decoder>) -> Self {
+        Self(Rc::new(RefCell::new(Some(inlet))))
+    }
+
+    pub(super) fn take(&self) -> Option<Inlet<Decoder>> {
+        self.0.borrow_mut().take()
+    }
+}
+
+impl Stream for Intake {
+    type Item = Batch;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Batch>> {
+        match self.0.borrow_mut().as_mut() {
+            Some(inlet) => Pin::new(inlet).poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+/// What one read brought.
+type Batch = Result<Vec<Frame>, ReadError<DecodeError>>;
+
 /// Owns the inbound half of a connection.
 pub(super) struct HopActor {
     pub(super) link: Rc<Link>,
     current: Current,
-    inlet: Option<Inlet<Decoder>>,
+    pub(super) intake: Intake,
     first: Vec<Frame>,
     /// Ways to other shards that own sessions on this connection.
     bypasses: HashMap<usize, Rc<Bypass>>,
     /// The way that the last relayed SEND took.
     pub(super) last: Option<Rc<Route>>,
     /// Frames that wait for their far side. The connection is not read while there are any.
-    held: Vec<Frame>,
+    pub(super) held: Vec<Frame>,
     is_holding: bool,
     /// What this read brought the relay.
     pub(super) passed: u64,
@@ -75,7 +119,7 @@ impl HopActor {
         let actor = Self {
             link: link.clone(),
             current: Current::Nobody,
-            inlet: Some(inlet),
+            intake: Intake::of(inlet),
             first,
             bypasses: HashMap::new(),
             last: None,
@@ -89,6 +133,7 @@ impl HopActor {
 
     fn take_batch(&mut self, frames: Vec<Frame>) {
         self.link.board.collect();
+        let read_at = self.link.board.must_sample().then(clock::now);
         for frame in frames {
             self.take_frame(frame);
         }
@@ -100,6 +145,9 @@ impl HopActor {
             (self.passed, self.octets) = (0, 0);
         }
         self.link.board.run();
+        if let Some(read_at) = read_at {
+            self.link.board.metrics.turn.record(read_at.elapsed());
+        }
     }
 
     fn take_frame(&mut self, frame: Frame) {
@@ -368,14 +416,12 @@ impl Actor for HopActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         let first = std::mem::take(&mut self.first);
         self.take_batch(first);
-        if let Some(inlet) = self.inlet.take() {
-            ctx.add_stream(inlet);
-        }
+        ctx.add_stream(self.intake.clone());
     }
 }
 
-impl StreamHandler<Result<Vec<Frame>, ReadError<DecodeError>>> for HopActor {
-    fn handle(&mut self, batch: Result<Vec<Frame>, ReadError<DecodeError>>, _: &mut Self::Context) {
+impl StreamHandler<Batch> for HopActor {
+    fn handle(&mut self, batch: Batch, _: &mut Self::Context) {
         match batch {
             _ if self.link.is_down() => {}
             Ok(frames) => self.take_batch(frames),
@@ -404,6 +450,18 @@ impl Handler<Leave> for HopActor {
 
     fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
         ctx.run_later(FAREWELL, |_, ctx| ctx.stop());
+    }
+}
+
+impl Handler<Move> for HopActor {
+    type Result = ();
+
+    fn handle(&mut self, way: Move, ctx: &mut Self::Context) {
+        match self.move_to(way) {
+            true => ctx.stop(),
+            // it stays, and what it brought takes the longer way
+            false => ctx.notify(Resume),
+        }
     }
 }
 

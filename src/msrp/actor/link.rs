@@ -58,7 +58,9 @@ pub(super) struct Link {
     /// When something was relayed last, as far as the timer knows.
     pub(super) used: Cell<Instant>,
     /// Who made the connection closes it first.
-    ours: bool,
+    pub(super) ours: bool,
+    /// It will not move to another shard.
+    pub(super) stays: Cell<bool>,
     actor: OnceCell<Addr<HopActor>>,
     _open: metrics::Open,
 }
@@ -90,6 +92,7 @@ impl Link {
             used: Cell::new(clock::now()),
             relaying: OnceCell::new(),
             ours,
+            stays: Cell::new(false),
             actor: OnceCell::new(),
             _open: board.metrics.open_connection(),
             board,
@@ -344,6 +347,17 @@ impl Link {
         }
         self.lose_relayed(lost_at);
         self.board.forget_link(self);
+    }
+
+    /// Leaves the connection to another shard.
+    pub(super) fn retire(self: &Rc<Self>) {
+        self.down.set(true);
+        self.board.forget_link(self);
+    }
+
+    /// Tells whether everything written is with the operating system.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outlet.queued() == 0 && self.out.borrow().collected == 0
     }
 
     /// Appends a whole request or response, interrupting what is open.

@@ -45,10 +45,11 @@ pub(super) async fn accept(board: Rc<Switchboard>, entry: Entry, listener: TcpLi
 
 /// Takes the connections that other shards hand over.
 pub(super) async fn admit(board: Rc<Switchboard>, mut arrivals: mpsc::Receiver<Arrival>) {
-    while let Some(Arrival { stream, frames }) = arrivals.recv().await {
-        match stream.attach() {
+    while let Some(arrival) = arrivals.recv().await {
+        match arrival.stream.attach() {
             Ok(inlet) => {
-                start(&board, inlet, frames, false);
+                let link = start(&board, inlet, arrival.frames, false);
+                link.settle_moved(arrival.leases);
             }
             Err(error) => {
                 tracing::debug!(%error, "MSRP connection lost on its way to its shard");
@@ -119,7 +120,14 @@ async fn greet(board: Rc<Switchboard>, entry: Entry, tcp: TcpStream, peer: Socke
             let exchange = board.exchange.clone();
             let taken = inlet
                 .detach()
-                .is_ok_and(|stream| exchange.hand_over(shard, Arrival { stream, frames }));
+                .is_ok_and(|stream| {
+                    let arrival = Arrival {
+                        stream,
+                        frames,
+                        leases: Vec::new(),
+                    };
+                    exchange.hand_over(shard, arrival)
+                });
             if !taken {
                 board.metrics.closed("not_handed_over");
             }

@@ -33,6 +33,8 @@ use tokio::net::TcpListener;
 
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// One read in so many has its time taken.
+const SAMPLED: u64 = 16;
 /// Random octets fetched at once.
 const RANDOM: usize = 4096;
 
@@ -76,6 +78,10 @@ pub struct Switchboard {
     /// Connections that have not sent their first request yet.
     guests: Rc<Cell<usize>>,
     numbers: Cell<u64>,
+    /// Reads so far.
+    turns: Cell<u64>,
+    /// Octets queued at the last tick.
+    queued: Cell<f64>,
     random: RefCell<Vec<u8>>,
     tap: RefCell<Option<Tap>>,
     listeners: RefCell<Vec<JoinHandle<()>>>,
@@ -116,6 +122,8 @@ impl Switchboard {
             work: Work::default(),
             guests: Rc::default(),
             numbers: Cell::new(0),
+            turns: Cell::new(0),
+            queued: Cell::new(0.0),
             random: RefCell::default(),
             tap: RefCell::default(),
             listeners: RefCell::default(),
@@ -346,6 +354,12 @@ impl Switchboard {
         self.numbers.get()
     }
 
+    /// Tells whether this read is one of those whose time is taken.
+    pub(super) fn must_sample(&self) -> bool {
+        self.turns.set(self.turns.get() + 1);
+        self.turns.get().is_multiple_of(SAMPLED)
+    }
+
     /// Takes 64 random bits for a transaction id.
     pub(super) fn next_transaction(&self) -> TransactionId {
         let mut pool = self.random.borrow_mut();
@@ -420,9 +434,13 @@ impl Switchboard {
     fn tick(&self) {
         let now = clock::now();
         let links: Vec<_> = self.links.borrow().values().cloned().collect();
+        let mut queued = 0.0;
         for link in links {
             link.tick(now);
+            queued += link.outlet().queued() as f64;
         }
+        let before = self.queued.replace(queued);
+        self.metrics.queued.increment(queued - before);
         let mut late = Vec::new();
         self.waiting.borrow_mut().retain(|session| {
             let Some(session) = session.upgrade() else {

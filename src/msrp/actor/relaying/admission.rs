@@ -1,5 +1,5 @@
 //! AUTH: who may have a URI of the relay (RFC 4976 §6.3).
-use super::{Lease, Place, TicketId};
+use super::TicketId;
 use crate::{
     clock,
     msrp::{
@@ -15,7 +15,7 @@ use crate::{
     net,
 };
 use bytes::Bytes;
-use std::{borrow::Cow, cell::Cell, rc::Rc, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 impl Link {
     /// Takes an AUTH that is for this relay.
@@ -139,43 +139,11 @@ impl Link {
         }
     }
 
-    /// Holds a relay URI for the client of this connection from now on.
     fn settle(self: &Rc<Self>, ticket: &Ticket, hop: &[u8], expires: u64) {
-        let Some(desk) = self.board.exchange.desk() else {
-            return;
-        };
-        let relaying = self.relaying();
         let until = clock::now() + Duration::from_secs(expires);
-        match relaying.lease(&ticket.id) {
-            Some(lease) => lease.until.set(until),
-            None => {
-                let lease = Lease {
-                    id: ticket.id,
-                    until: Cell::new(until),
-                    live: Cell::new(true),
-                    desk: desk.clone(),
-                    shard: self.board.shard,
-                    link: self.number,
-                };
-                relaying.leases.borrow_mut().push(Rc::new(lease));
-            }
-        }
-        let place = Place {
-            shard: self.board.shard,
-            link: self.number,
-            hop: Bytes::copy_from_slice(hop),
-        };
-        let before = desk.settle(ticket.id, place);
-        // a connection of another shard finds out when its timers are looked at
-        if let Some(before) = before.filter(|before| before.shard == self.board.shard)
-            && before.link != self.number
-            && let Some(old) = self.board.link(before.link)
-        {
-            old.relaying().leave(&ticket.id);
-        }
-        relaying.failures.set(0);
+        self.hold_lease(ticket.id, Bytes::copy_from_slice(hop), until);
+        self.relaying().failures.set(0);
         self.board.metrics.uris_granted.increment(1);
-        self.keep();
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Desk {
 /// Names a relay URI that was given out.
 pub(in crate::msrp::actor) type TicketId = [u8; 12];
 
+/// The number of a connection on its way from one shard to another.
+pub(in crate::msrp::actor) const MOVING: u64 = 0;
+
 /// Where the client of a relay URI is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::msrp::actor) struct Place {

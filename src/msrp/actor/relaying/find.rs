@@ -1,5 +1,5 @@
 //! Where a request goes that names one of the relay's URIs.
-use super::{Desk, Lease, Place, Relaying, Route};
+use super::{Desk, Lease, MOVING, Place, Relaying, Route};
 use crate::msrp::{
     Head, Uri,
     actor::{link::Link, neighbours::Neighbour},
@@ -28,6 +28,10 @@ pub(in crate::msrp::actor) enum Way {
     Refused(u16, &'static str),
     /// Another shard holds the connection it goes to.
     Foreign(usize),
+    /// The connection it came on had better be on that shard.
+    Moves(usize),
+    /// The connection it goes to is just changing its shard.
+    Moving,
     /// It is none of the relay's.
     NotRelayed,
 }
@@ -49,6 +53,9 @@ enum End {
     Outside,
     /// At another shard, whose client it goes to.
     Shard(usize),
+    /// At another shard, where this connection may move.
+    Moves(usize),
+    Moving,
     Refused(u16, &'static str),
     NotOurs,
 }
@@ -79,6 +86,8 @@ impl Link {
             End::NotOurs => return Way::NotRelayed,
             End::Refused(code, reason) => return Way::Refused(code, reason),
             End::Shard(shard) => return Way::Foreign(shard),
+            End::Moves(shard) => return Way::Moves(shard),
+            End::Moving => return Way::Moving,
             _ if from.is_empty() => return Way::Refused(400, "path_order"),
             _ if uris(from).count() > MAX_HOPS => return Way::Refused(403, "relay_loop"),
             End::Client(link) => Some(link),
@@ -142,6 +151,7 @@ impl Walk<'_> {
         match self.step(Some(relaying)) {
             // a request of our client may be for another client of ours
             End::Outside => match self.step(None) {
+                End::Shard(shard) if self.own == 1 && self.link.can_move() => End::Moves(shard),
                 End::NotOurs | End::Refused(..) | End::Shard(_) => End::Outside,
                 end => end,
             },
@@ -180,6 +190,9 @@ impl Walk<'_> {
         }
         if place.shard != self.link.board.shard {
             return End::Shard(place.shard);
+        }
+        if place.link == MOVING {
+            return End::Moving;
         }
         match self.client(&place, &ticket.id) {
             Some((client, lease)) => {

@@ -3,7 +3,7 @@ use super::{Carried, Passage, Route, TIMED_OUT, Way};
 use crate::msrp::{
     FailureReport, Head, Method, Whole,
     actor::{
-        hop::{Current, HopActor},
+        hop::{Current, HopActor, Move},
         link::Link,
         transaction::{Asked, Octets, Relayed, Whose},
     },
@@ -11,7 +11,10 @@ use crate::msrp::{
     report::is_success,
 };
 use bytes::Bytes;
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
+
+/// How long a connection takes to change its shard.
+const MOVE: Duration = Duration::from_millis(2);
 
 /// What became of a SEND that is here as a whole.
 pub(in crate::msrp::actor) enum Step {
@@ -83,6 +86,22 @@ impl HopActor {
             Way::Unreachable(lines) => self.refuse_late(&lines, head),
             Way::Refused(code, reason) => self.refuse(head, code, reason),
             Way::Foreign(shard) => self.take_foreign(head.clone(), shard),
+            Way::Moves(shard) => {
+                self.hold();
+                if let Some(actor) = self.link.actor() {
+                    actor.do_send(Move { shard });
+                }
+                Current::Held(head.clone())
+            }
+            Way::Moving => {
+                self.hold();
+                let link = self.link.clone();
+                actix_rt::spawn(async move {
+                    tokio::time::sleep(MOVE).await;
+                    link.resume();
+                });
+                Current::Held(head.clone())
+            }
         })
     }
 

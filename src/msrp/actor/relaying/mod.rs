@@ -11,15 +11,17 @@ mod carried;
 mod desk;
 mod find;
 mod intake;
+mod moving;
 mod passage;
 mod report;
 mod upkeep;
 
 pub(super) use carried::Carried;
 pub use desk::Desk;
-pub(super) use desk::{Place, TicketId};
+pub(super) use desk::{MOVING, Place, TicketId};
 pub(super) use find::Way;
 pub(super) use intake::Step;
+pub(super) use moving::MovingLease;
 pub(super) use passage::Passage;
 pub(super) use report::TIMED_OUT;
 pub(super) use upkeep::Feeders;
@@ -53,6 +55,8 @@ pub(super) struct Lease {
     pub(super) id: TicketId,
     until: Cell<Instant>,
     live: Cell<bool>,
+    /// Another connection holds it now.
+    moved: Cell<bool>,
     desk: Arc<Desk>,
     shard: usize,
     link: u64,
@@ -60,7 +64,9 @@ pub(super) struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.desk.forget(&self.id, self.shard, self.link);
+        if !self.moved.get() {
+            self.desk.forget(&self.id, self.shard, self.link);
+        }
     }
 }
 

@@ -37,6 +37,7 @@ impl Link {
     pub(in crate::msrp::actor) fn feed(self: &Rc<Self>, from: &Rc<Self>) {
         let feeders = &self.feeders;
         feeders.waiting.borrow_mut().push_back(Rc::downgrade(from));
+        self.board.metrics.pauses.increment(1);
         self.board.metrics.paused.increment(1);
         if !feeders.is_releasing.replace(true) {
             actix_rt::spawn(release(self.clone()));
@@ -153,8 +154,8 @@ async fn release(link: Rc<Link>) {
             }
         }
         let feeder = link.feeders.waiting.borrow_mut().pop_front();
+        link.board.metrics.paused.decrement(1);
         if let Some(feeder) = feeder.and_then(|feeder| feeder.upgrade()) {
-            feeder.board.metrics.resumed.increment(1);
             feeder.resume();
             tokio::task::yield_now().await;
         }
