@@ -3,6 +3,7 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
+use std::cell::Cell;
 
 const CONNECTIONS: &str = "restante_msrp_connections";
 const SESSIONS: &str = "restante_msrp_sessions";
@@ -112,6 +113,59 @@ pub struct Metrics {
     closed: [Counter; CLOSINGS.len()],
 }
 
+/// What happens too often to tell the recorder each time: the figures of one shard, told now and
+/// then.
+#[derive(Debug, Default)]
+pub struct Tally {
+    chunks: Cell<u64>,
+    octets: Cell<u64>,
+    responses: [Cell<u64>; RESPONSES.len()],
+}
+
+impl Tally {
+    /// Counts SENDs that came in and went on.
+    pub fn passed(&self, chunks: u64, octets: u64) {
+        self.chunks.set(self.chunks.get() + chunks);
+        self.octets.set(self.octets.get() + octets);
+    }
+
+    /// Counts a response received.
+    pub fn response(&self, code: u16) {
+        let place = match code {
+            200 => 0,
+            400 => 1,
+            401 => 2,
+            403 => 3,
+            408 => 4,
+            413 => 5,
+            415 => 6,
+            423 => 7,
+            481 => 8,
+            501 => 9,
+            506 => 10,
+            _ => RESPONSES.len() - 1,
+        };
+        let count = &self.responses[place];
+        count.set(count.get() + 1);
+    }
+
+    /// Tells `metrics` what was counted since the last time.
+    pub fn settle(&self, metrics: &Metrics) {
+        let (chunks, octets) = (self.chunks.take(), self.octets.take());
+        if chunks > 0 || octets > 0 {
+            metrics.chunks_in.increment(chunks);
+            metrics.chunks_out.increment(chunks);
+            metrics.octets_in.increment(octets);
+            metrics.octets_out.increment(octets);
+        }
+        for (count, counter) in self.responses.iter().zip(&metrics.responses) {
+            if count.get() > 0 {
+                counter.increment(count.take());
+            }
+        }
+    }
+}
+
 /// Counts one open connection or session for as long as it lives, even if its actor panics.
 #[derive(Debug)]
 pub struct Open(Gauge);
@@ -189,25 +243,6 @@ impl Metrics {
     pub fn open_session(&self) -> Open {
         self.sessions.increment(1);
         Open(self.sessions.clone())
-    }
-
-    /// Counts a response received.
-    pub fn response(&self, code: u16) {
-        let place = match code {
-            200 => 0,
-            400 => 1,
-            401 => 2,
-            403 => 3,
-            408 => 4,
-            413 => 5,
-            415 => 6,
-            423 => 7,
-            481 => 8,
-            501 => 9,
-            506 => 10,
-            _ => 11,
-        };
-        self.responses[place].increment(1);
     }
 
     /// Counts a refused request.

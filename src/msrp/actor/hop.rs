@@ -199,7 +199,7 @@ impl HopActor {
 
     fn take_response(&mut self, head: Head, code: u16) -> Current {
         self.link.board.tap_received(head.octets());
-        self.link.board.metrics.response(code);
+        self.link.board.tally.response(code);
         match self.link.answered(head.transaction_id()) {
             Some(Whose::Session(transaction)) => {
                 if let Some(session) = self.link.session(transaction.session) {

@@ -118,16 +118,14 @@ async fn greet(board: Rc<Switchboard>, entry: Entry, tcp: TcpStream, peer: Socke
     match first.and_then(|head| board.owner_of(head)) {
         Some(shard) if shard != board.shard && board.exchange.has_door(shard) => {
             let exchange = board.exchange.clone();
-            let taken = inlet
-                .detach()
-                .is_ok_and(|stream| {
-                    let arrival = Arrival {
-                        stream,
-                        frames,
-                        leases: Vec::new(),
-                    };
-                    exchange.hand_over(shard, arrival)
-                });
+            let taken = inlet.detach().is_ok_and(|stream| {
+                let arrival = Arrival {
+                    stream,
+                    frames,
+                    leases: Vec::new(),
+                };
+                exchange.hand_over(shard, arrival)
+            });
             if !taken {
                 board.metrics.closed("not_handed_over");
             }

@@ -10,7 +10,9 @@ use super::{
 use crate::{
     clock,
     msrp::{
-        Config, Decoder, Frame, Head, Path, Uri, hop::TransactionId, metrics::Metrics,
+        Config, Decoder, Frame, Head, Path, Uri,
+        hop::TransactionId,
+        metrics::{Metrics, Tally},
         uri::session_id_of,
     },
     net::{
@@ -82,6 +84,8 @@ pub struct Switchboard {
     turns: Cell<u64>,
     /// Octets queued at the last tick.
     queued: Cell<f64>,
+    /// What the metrics have not been told yet.
+    pub(super) tally: Tally,
     random: RefCell<Vec<u8>>,
     tap: RefCell<Option<Tap>>,
     listeners: RefCell<Vec<JoinHandle<()>>>,
@@ -124,6 +128,7 @@ impl Switchboard {
             numbers: Cell::new(0),
             turns: Cell::new(0),
             queued: Cell::new(0.0),
+            tally: Tally::default(),
             random: RefCell::default(),
             tap: RefCell::default(),
             listeners: RefCell::default(),
@@ -441,6 +446,7 @@ impl Switchboard {
         }
         let before = self.queued.replace(queued);
         self.metrics.queued.increment(queued - before);
+        self.tally.settle(&self.metrics);
         let mut late = Vec::new();
         self.waiting.borrow_mut().retain(|session| {
             let Some(session) = session.upgrade() else {

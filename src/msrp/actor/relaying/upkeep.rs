@@ -113,11 +113,7 @@ impl Link {
 
     /// Counts what one read brought the relay.
     pub(in crate::msrp::actor) fn note_passed(&self, chunks: u64, octets: u64) {
-        let metrics = &self.board.metrics;
-        metrics.chunks_in.increment(chunks);
-        metrics.chunks_out.increment(chunks);
-        metrics.octets_in.increment(octets);
-        metrics.octets_out.increment(octets);
+        self.board.tally.passed(chunks, octets);
         self.is_used.set(true);
     }
 
