@@ -139,6 +139,7 @@ impl Link {
         }
     }
 
+    /// Holds a relay URI for the client of this connection from now on.
     fn settle(self: &Rc<Self>, ticket: &Ticket, hop: &[u8], expires: u64) {
         let until = clock::now() + Duration::from_secs(expires);
         self.hold_lease(ticket.id, Bytes::copy_from_slice(hop), until);
