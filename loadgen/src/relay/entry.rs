@@ -139,3 +139,77 @@ fn granted(use_path: Option<&str>) -> Answer {
         false => Answer::Granted(Granted { use_path }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// A relay that answers each AUTH with the next of `answers`; returns what it was asked.
+    async fn relay(listener: TcpListener, answers: Vec<&'static str>) -> Vec<String> {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        for answer in answers {
+            let mut octets = [0; 2048];
+            let count = stream.read(&mut octets).await.unwrap();
+            let request = String::from_utf8_lossy(&octets[..count]).into_owned();
+            let tid = request.split(' ').nth(1).unwrap();
+            let answer = format!("MSRP {tid} {answer}-------{tid}$\r\n");
+            // in two parts: an answer may come as it likes
+            stream.write_all(&answer.as_bytes()[..20]).await.unwrap();
+            tokio::task::yield_now().await;
+            stream.write_all(&answer.as_bytes()[20..]).await.unwrap();
+            asked.push(request);
+        }
+        asked
+    }
+
+    async fn login(answers: Vec<&'static str>) -> (Result<Granted, String>, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let credentials = Credentials {
+            user: "alice".to_owned(),
+            password: "wonder".to_owned(),
+        };
+        let client = async {
+            let stream = connect(address).await.unwrap();
+            let own = own_uri(&stream, 's', 3).unwrap();
+            let manners = Manners { names_uri: true };
+            log_in(&stream, address, &own, &credentials, manners).await
+        };
+        tokio::join!(client, relay(listener, answers))
+    }
+
+    const CHALLENGE: &str = "401 Unauthorized\r\nTo-Path: x\r\nFrom-Path: y\r\n\
+        WWW-Authenticate: Digest realm=\"r\", qop=\"auth\", nonce=\"n\"\r\n";
+    const GRANT: &str = "200 OK\r\nTo-Path: x\r\nFrom-Path: y\r\n\
+        Use-Path: msrp://one:1/a;tcp msrp://two:1/b;tcp\r\nExpires: 900\r\n";
+
+    #[tokio::test]
+    async fn challenge_is_answered_and_the_path_is_granted() {
+        let (granted, asked) = login(vec![CHALLENGE, GRANT]).await;
+        let use_path = granted.unwrap().use_path;
+        assert_eq!(use_path, ["msrp://one:1/a;tcp", "msrp://two:1/b;tcp"]);
+        assert!(!asked[0].contains("Authorization"), "{}", asked[0]);
+        assert!(asked[1].contains("Authorization: Digest username=\"alice\""));
+        assert!(asked[1].contains("From-Path: msrp://127.0.0.1:"));
+        assert!(asked[1].contains("/s000003;tcp\r\n"));
+    }
+
+    #[tokio::test]
+    async fn second_challenge_and_refusals_are_told() {
+        let (outcome, _) = login(vec![CHALLENGE, CHALLENGE]).await;
+        assert!(
+            outcome
+                .unwrap_err()
+                .contains("does not take the password of alice")
+        );
+        let (outcome, _) = login(vec!["403 No\r\nTo-Path: x\r\nFrom-Path: y\r\n"]).await;
+        assert!(outcome.unwrap_err().contains("403"));
+        let (outcome, _) = login(vec!["200 OK\r\nTo-Path: x\r\nFrom-Path: y\r\n"]).await;
+        assert!(outcome.unwrap_err().contains("Use-Path"));
+    }
+}

@@ -84,16 +84,30 @@ impl Server {
     }
 }
 
-/// What `pid` and its descendants use.
+/// What `pid` and its descendants use; what they share counts once.
 fn figures_of_tree(pid: u32) -> Figures {
     let mut sum = Figures::default();
+    let mut shared = 0;
     for pid in tree(pid, &parents()) {
         if let Some(figures) = figures_of(pid) {
+            let own = anonymous(pid).unwrap_or(figures.resident);
             sum.cpu += figures.cpu;
-            sum.resident += figures.resident;
+            sum.resident += own;
+            shared = shared.max(figures.resident.saturating_sub(own));
         }
     }
+    sum.resident += shared;
     sum
+}
+
+/// Resident octets of a process that stand for no file and no shared memory.
+fn anonymous(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Every process's parent.
@@ -143,5 +157,7 @@ mod tests {
         assert_eq!(server.usage(0).cpu_ms_per_1000, None);
         assert!(Server::watch(u32::MAX - 1).is_err());
         assert!(parent(std::process::id()).is_some());
+        let own = figures_of(std::process::id()).unwrap().resident;
+        assert!(anonymous(std::process::id()).is_some_and(|octets| octets < own));
     }
 }
