@@ -1,3 +1,5 @@
+use rand::RngCore;
+
 /// `octets` random octets from the operating system, as lower-case hexadecimal.
 pub fn random_token(octets: usize) -> String {
     let mut random = vec![0; octets];
@@ -5,7 +7,8 @@ pub fn random_token(octets: usize) -> String {
     hex::encode(random)
 }
 
-/// 64 random bits from the operating system.
+/// 64 random bits that nobody can predict: from a cipher of the thread's own, which the operating
+/// system seeds now and then. A million of them a second cost next to nothing.
 pub fn random_u64() -> u64 {
-    getrandom::u64().expect("the operating system has random numbers")
+    rand::rng().next_u64()
 }

@@ -37,8 +37,6 @@ use tokio::net::TcpListener;
 const TICK: Duration = Duration::from_millis(250);
 /// One read in so many has its time taken.
 const SAMPLED: u64 = 16;
-/// Random octets fetched at once.
-const RANDOM: usize = 4096;
 
 /// Which way a head went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +84,6 @@ pub struct Switchboard {
     queued: Cell<f64>,
     /// What the metrics have not been told yet.
     pub(super) tally: Tally,
-    random: RefCell<Vec<u8>>,
     tap: RefCell<Option<Tap>>,
     listeners: RefCell<Vec<JoinHandle<()>>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
@@ -129,7 +126,6 @@ impl Switchboard {
             turns: Cell::new(0),
             queued: Cell::new(0.0),
             tally: Tally::default(),
-            random: RefCell::default(),
             tap: RefCell::default(),
             listeners: RefCell::default(),
             tasks: RefCell::default(),
@@ -365,19 +361,9 @@ impl Switchboard {
         self.turns.get().is_multiple_of(SAMPLED)
     }
 
-    /// Takes 64 random bits for a transaction id.
+    /// Makes a transaction id.
     pub(super) fn next_transaction(&self) -> TransactionId {
-        let mut pool = self.random.borrow_mut();
-        if pool.len() < 8 {
-            pool.resize(RANDOM, 0);
-            getrandom::fill(&mut pool).expect("the operating system has random numbers");
-        }
-        let at = pool.len() - 8;
-        let bits = pool[at..]
-            .iter()
-            .fold(0, |bits, octet| (bits << 8) | u64::from(*octet));
-        pool.truncate(at);
-        TransactionId::from_random(bits)
+        TransactionId::from_random(net::random_u64())
     }
 
     pub(super) fn new_message_id(&self) -> String {

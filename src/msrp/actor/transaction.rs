@@ -64,8 +64,10 @@ impl Relayed {
         range: Option<&[u8]>,
         octets: Octets,
     ) -> Self {
-        let mut about = SmallVec::from_slice(message_id);
-        about.extend_from_slice(range.unwrap_or_default());
+        let range = range.unwrap_or_default();
+        let mut about = SmallVec::with_capacity(message_id.len() + range.len());
+        about.extend_from_slice(message_id);
+        about.extend_from_slice(range);
         Self {
             route,
             about,

@@ -33,13 +33,21 @@ impl HopActor {
         let Some(route) = self.known_route(head.path_lines()).cloned() else {
             return Step::Unknown;
         };
-        let (Some(out), Some(message_id)) = (route.out(), head.value("Message-ID")) else {
+        let Some(out) = route.out() else {
             return Step::Unknown;
         };
         if out.is_full() {
             return Step::Full(out);
         }
         let failure_report = head.failure_report();
+        let message_id = match failure_report {
+            // nobody will ever be told of this one
+            FailureReport::No => &[],
+            _ => match head.value("Message-ID") {
+                Some(message_id) => message_id,
+                None => return Step::Unknown,
+            },
+        };
         out.pass_whole(&route, whole, message_id, failure_report);
         if failure_report == FailureReport::Yes {
             route.answer(&self.link, head.transaction_id(), 200);
