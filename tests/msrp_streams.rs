@@ -9,10 +9,15 @@ use restante::msrp::{
     Continuation, DecodeError, Decoder, Frame, Head, Method, OutgoingHead,
     encoding::{put_end, put_request},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use traffic::{Random, Traffic};
 
 const MAX_HEAD: usize = 2048;
+/// How long damage may be done.
+const PATIENCE: Duration = Duration::from_secs(50);
 /// The longest end-line there may be: line break, hyphens, id, flag, line break.
 const MAX_END_LINE: usize = 2 + 7 + 64 + 1 + 2;
 
@@ -42,16 +47,16 @@ fn forwarded_content_does_not_depend_on_how_streams_are_cut_and_interleaved() {
 }
 
 /// A million requests with octets changed, lost, doubled or moved: each read ends in frames or
-/// in an error, and what is kept for the next read stays below what the limits allow.
+/// in an error, and what is kept for the next read stays below what the limits allow. On a
+/// machine that is busy with other things it is as many as a minute has room for.
 #[test]
 fn damaged_requests_neither_panic_nor_pile_up() {
     let threads = (1..=4).map(|seed| std::thread::spawn(move || damage(seed, 250_000)));
     let threads: Vec<_> = threads.collect();
-    let refused: u32 = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .sum();
-    assert!(refused > 100_000, "only {refused} were damaged badly");
+    for thread in threads {
+        let (damaged, refused) = thread.join().unwrap();
+        assert!(refused > damaged / 10, "{refused} of {damaged} refused");
+    }
 }
 
 /// Where a damaged stream is cut does not decide what is made of it.
@@ -72,13 +77,16 @@ fn damaged_streams_are_read_the_same_however_they_are_cut() {
     }
 }
 
-/// Damages `count` requests on one stream after another; returns how many ended their stream.
-fn damage(seed: u64, count: usize) -> u32 {
+/// Damages `count` requests, or as many as there is time for, on one stream after another;
+/// returns how many, and how many of them ended their stream.
+fn damage(seed: u64, count: usize) -> (usize, usize) {
+    let start = Instant::now();
     let mut random = Random::new(seed);
     let samples: Vec<_> = (0..64).map(|_| Traffic::request(&mut random)).collect();
     let (mut decoder, mut buf, mut frames) = (Decoder::new(MAX_HEAD), BytesMut::new(), Vec::new());
-    let (mut refused, mut text) = (0, Vec::new());
-    for _ in 0..count {
+    let (mut damaged, mut refused, mut text) = (0, 0, Vec::new());
+    while damaged < count && start.elapsed() < PATIENCE {
+        damaged += 1;
         text.clear();
         text.extend_from_slice(&samples[random.below(samples.len())]);
         random.damage(&mut text);
@@ -90,14 +98,14 @@ fn damage(seed: u64, count: usize) -> u32 {
             assert!(verdict.is_err() || buf.len() <= MAX_HEAD.max(MAX_END_LINE));
             verdict.is_err()
         });
-        refused += u32::from(lost);
+        refused += usize::from(lost);
         // a body whose end-line is lost takes in all that follows
         if lost || random.below(2) == 0 {
             decoder = Decoder::new(MAX_HEAD);
             buf.clear();
         }
     }
-    refused
+    (damaged, refused)
 }
 
 /// Asks a frame all that a session or a relay asks.

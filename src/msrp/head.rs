@@ -4,7 +4,7 @@ use super::{
     lines::Lines,
 };
 use bytes::Bytes;
-use std::fmt;
+use std::{fmt, ops::Range};
 
 /// Everything before the body. Fields keep their order and their octets; names are compared
 /// without regard to case.
@@ -71,9 +71,9 @@ impl Head {
     /// Returns the lines of To-Path and From-Path as they were read, each with its CRLF; nothing
     /// where they are not the first two fields.
     pub fn path_lines(&self) -> &[u8] {
-        match self.to_path_text().is_some() && self.from_path_text().is_some() {
-            true => &self.raw[self.lines.start_end()..self.paths_end()],
-            false => &[],
+        match (self.lines.path_to(), self.lines.path_from()) {
+            (Some(_), Some(_)) => &self.raw[self.lines.start_end()..self.paths_end()],
+            _ => &[],
         }
     }
 
@@ -127,12 +127,12 @@ impl Head {
 
     /// Returns the text of To-Path, where it is the first field.
     pub fn to_path_text(&self) -> Option<&[u8]> {
-        self.field_at(0, "To-Path")
+        self.trimmed(self.lines.path_to())
     }
 
     /// Returns the text of From-Path, where it is the second field.
     pub fn from_path_text(&self) -> Option<&[u8]> {
-        self.field_at(1, "From-Path")
+        self.trimmed(self.lines.path_from())
     }
 
     /// Returns where the request goes.
@@ -241,9 +241,8 @@ impl Head {
         self.lines.end_of(1).unwrap_or(self.lines.length())
     }
 
-    fn field_at(&self, index: usize, name: &str) -> Option<&[u8]> {
-        let line = self.lines.field(index)?;
-        value_of(&self.raw[line], name)
+    fn trimmed(&self, value: Option<Range<usize>>) -> Option<&[u8]> {
+        value.map(|value| self.raw[value].trim_ascii())
     }
 }
 
@@ -273,7 +272,8 @@ fn parse_path(text: Option<&[u8]>) -> Result<Path, BadRequest> {
 /// Returns the value of the field in `line`, if it is called `name`.
 fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let name = name.as_bytes();
-    let is_it =
-        line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name);
-    is_it.then(|| line[name.len() + 1..].trim_ascii())
+    let (text, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    // nearly all peers write names as the standard does
+    (text == name || text.eq_ignore_ascii_case(name)).then(|| value.trim_ascii())
 }

@@ -14,6 +14,8 @@ const KEPT: usize = 10;
 pub(super) struct Lines {
     ends: [u16; KEPT],
     kept: u8,
+    has_to_path: bool,
+    has_from_path: bool,
     start: StartLine,
     /// Where the last line ends.
     length: u16,
@@ -104,6 +106,8 @@ impl Lines {
         let start = self.length();
         match self.kept {
             0 => self.start = StartLine::read(&raw[..end - 2])?,
+            1 if is_called(raw, start, b"To-Path:") => self.has_to_path = true,
+            2 if is_called(raw, start, b"From-Path:") => self.has_from_path = true,
             _ => check_field(raw, start)?,
         }
         // the caller keeps a head below MAX_HEAD
@@ -152,10 +156,19 @@ impl Lines {
         self.ends[..kept].get(field + 1).map(|end| (*end).into())
     }
 
-    /// Returns where the field line of this number stands, without its CRLF, if its end is kept.
-    pub(super) fn field(&self, number: usize) -> Option<Range<usize>> {
-        let end = self.end_of(number)?;
-        Some(self.ends[number].into()..end - 2)
+    /// Returns where the value of To-Path stands, if that is the first field.
+    pub(super) fn path_to(&self) -> Option<Range<usize>> {
+        self.has_to_path.then(|| self.value(0, "To-Path:"))
+    }
+
+    /// Returns where the value of From-Path stands, if that is the second field.
+    pub(super) fn path_from(&self) -> Option<Range<usize>> {
+        self.has_from_path.then(|| self.value(1, "From-Path:"))
+    }
+
+    fn value(&self, field: usize, name: &str) -> Range<usize> {
+        let start = usize::from(self.ends[field]) + name.len();
+        start..usize::from(self.ends[field + 1]) - 2
     }
 
     /// Returns where each field line of `raw` stands, without its CRLF.
@@ -175,6 +188,12 @@ impl Lines {
             Some(line)
         })
     }
+}
+
+/// Tells whether the field whose line begins at `start` has this name, given with its colon.
+fn is_called<const N: usize>(raw: &[u8], start: usize, name: &[u8; N]) -> bool {
+    let text = raw.get(start..start + N);
+    text.is_some_and(|text| text == name || text.eq_ignore_ascii_case(name))
 }
 
 /// Checks the name of the field whose line begins at `start`: visible octets and a colon.
