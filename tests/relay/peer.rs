@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpListener, TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     time::timeout,
@@ -31,6 +31,15 @@ impl Peer {
     /// Connects to `addr`; the peer's own URI is `name`'s.
     pub async fn connect(addr: SocketAddr, name: &str) -> Self {
         Self::over(TcpStream::connect(addr).await.unwrap(), name)
+    }
+
+    /// As [`Peer::connect`], where the system keeps but little for the peer: what is not read
+    /// stays with the relay.
+    pub async fn connect_narrowly(addr: SocketAddr, name: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(32 << 10).unwrap();
+        socket.set_send_buffer_size(32 << 10).unwrap();
+        Self::over(socket.connect(addr).await.unwrap(), name)
     }
 
     /// Waits for a connection that a relay makes.

@@ -326,7 +326,7 @@ impl HopActor {
         let Current::Passing(passage) = &mut self.current else {
             return;
         };
-        if let Some(out) = passage.out().filter(|out| out.is_full()) {
+        if let Some(out) = passage.out().filter(|out| out.is_full(&self.link)) {
             out.feed(&self.link);
             self.hold();
             return self.held.push(Frame::Body(octets));

@@ -36,7 +36,7 @@ impl HopActor {
         let Some(out) = route.out() else {
             return Step::Unknown;
         };
-        if out.is_full() {
+        if out.is_full(&self.link) {
             return Step::Full(out);
         }
         let failure_report = head.failure_report();
@@ -117,7 +117,7 @@ impl HopActor {
         let Some(out) = route.out() else {
             return self.refuse(head, 481, "relay_client_away");
         };
-        if out.is_full() {
+        if out.is_full(&self.link) {
             out.feed(&self.link);
             self.hold();
             return Current::Held(head.clone());

@@ -26,13 +26,13 @@ pub(super) use passage::Passage;
 pub(super) use report::TIMED_OUT;
 pub(super) use upkeep::Feeders;
 
-use super::link::Link;
+use super::{link::Link, transaction::Relayed};
 use crate::msrp::relay::route::Lines;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     rc::{Rc, Weak},
     sync::Arc,
     time::Instant,
@@ -48,6 +48,8 @@ pub(super) struct Relaying {
     heard: RefCell<HashMap<Bytes, Weak<Link>>>,
     /// Failed attempts to authenticate.
     pub(super) failures: Cell<u32>,
+    /// SENDs of this connection that failed, whose REPORTs wait for it to take more.
+    late: RefCell<VecDeque<(Relayed, u16)>>,
 }
 
 /// One relay URI that was given out, for as long as the connection of its client lives.
@@ -87,11 +89,13 @@ pub(super) struct Route {
 impl Route {
     /// Returns where its requests go, while they may.
     pub(super) fn out(&self) -> Option<Rc<Link>> {
-        let out = self.out.upgrade().filter(|out| !out.is_down())?;
-        self.leases
-            .iter()
-            .all(|lease| lease.live.get())
-            .then_some(out)
+        let may = self.leases.iter().all(|lease| lease.live.get());
+        self.far_side().filter(|_| may)
+    }
+
+    /// Returns the connection that its requests took, even if they may no longer.
+    fn far_side(&self) -> Option<Rc<Link>> {
+        self.out.upgrade().filter(|out| !out.is_down())
     }
 }
 

@@ -101,8 +101,10 @@ impl Passage {
         }
     }
 
-    /// The next hop is gone: the sender is told, in place of an answer.
-    pub(in crate::msrp::actor) fn lose(self) {
+    /// The next hop is gone, or the way there has ended: the sender is told, in place of an
+    /// answer.
+    pub(in crate::msrp::actor) fn lose(mut self) {
+        self.abort();
         if self.failure_report.duties().answer_failure
             && let Some(from) = self.from.upgrade()
         {
@@ -112,7 +114,13 @@ impl Passage {
 
     /// The sender is gone: what it left unfinished is given up.
     pub(in crate::msrp::actor) fn abandon(mut self) {
-        if let Some(out) = self.out() {
+        self.abort();
+    }
+
+    /// Tells the next hop that no more will come of what it has begun to take.
+    fn abort(&mut self) {
+        let out = self.route.far_side().filter(|_| self.counted.get() > 0);
+        if let Some(out) = out {
             self.close(&out, Continuation::Aborted);
         }
     }

@@ -1,8 +1,11 @@
 //! What the relay says itself: answers to SENDs it took, REPORTs about those it lost.
 use super::Route;
-use crate::msrp::{
-    actor::{link::Link, transaction::Relayed},
-    report::is_success,
+use crate::{
+    msrp::{
+        actor::{link::Link, transaction::Relayed},
+        report::is_success,
+    },
+    net::Pressure,
 };
 use std::rc::Rc;
 
@@ -22,11 +25,22 @@ impl Route {
 impl Relayed {
     /// Tells the source that this SEND failed at the next hop. The caller has looked whether the
     /// source wants to hear of it.
-    pub(in crate::msrp::actor) fn fail(&self, code: u16) {
+    pub(in crate::msrp::actor) fn fail(self, code: u16) {
         // a source that is gone has nobody to tell
         let Some(from) = self.route.from.upgrade().filter(|from| !from.is_down()) else {
             return;
         };
+        let late = &from.relaying().late;
+        if late.borrow().is_empty() && from.pressure() == Pressure::Low {
+            return self.report(&from, code);
+        }
+        late.borrow_mut().push_back((self, code));
+        if late.borrow().len() == 1 {
+            actix_rt::spawn(report_late(from.clone()));
+        }
+    }
+
+    fn report(&self, from: &Rc<Link>, code: u16) {
         from.board.metrics.reports_made.increment(1);
         let id = from.board.next_transaction().to_octets();
         let range = self.range();
@@ -36,4 +50,22 @@ impl Relayed {
             lines.put_report(out, &id, self.message_id(), range, code);
         });
     }
+}
+
+/// Writes the REPORTs that came too many at once, when a next hop with thousands of SENDs was
+/// lost, as fast as the source reads them.
+async fn report_late(from: Rc<Link>) {
+    let late = &from.relaying().late;
+    while !from.is_down() && !late.borrow().is_empty() {
+        from.outlet().when_low().await;
+        while from.pressure() == Pressure::Low {
+            let Some((relayed, code)) = late.borrow_mut().pop_front() else {
+                break;
+            };
+            relayed.report(&from, code);
+        }
+        from.board.run();
+        tokio::task::yield_now().await;
+    }
+    late.borrow_mut().clear();
 }

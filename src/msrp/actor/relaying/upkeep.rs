@@ -12,6 +12,10 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// Answers that a peer may owe beyond `max_in_flight` to those who owe as many themselves: more
+/// than the buffers on the way hold.
+const MORE_OWED: usize = 65_536;
+
 /// Connections that are not read, because this one is full.
 #[derive(Default)]
 pub(in crate::msrp::actor) struct Feeders {
@@ -26,10 +30,14 @@ impl Link {
         self.relaying.get_or_init(Box::default)
     }
 
-    /// Tells whether nothing more may be relayed to this connection for now: its queue is over
-    /// its high mark, or the peer owes too many answers.
-    pub(in crate::msrp::actor) fn is_full(&self) -> bool {
-        self.pressure() == Pressure::High || self.owes() > self.board.config.max_in_flight
+    /// Tells whether nothing more of `from` may be relayed to this connection for now: its queue
+    /// is over its high mark, or the peer owes too many answers. Who owes too many himself is not
+    /// stopped for that, as his answers stand behind what he sends: two who flood each other would
+    /// wait for each other.
+    pub(in crate::msrp::actor) fn is_full(&self, from: &Self) -> bool {
+        let (owed, most) = (self.owes(), self.board.config.max_in_flight);
+        let waits = owed > most && (from.owes() <= most || owed > most + MORE_OWED);
+        waits || self.pressure() == Pressure::High
     }
 
     /// Goes on reading `from` when this connection takes more again: one after the other, so
@@ -65,6 +73,9 @@ impl Link {
     }
 
     pub(in crate::msrp::actor) fn tick_relaying(self: &Rc<Self>, now: Instant) {
+        if self.feeders.is_releasing.get() {
+            self.feeders.relief.notify_one();
+        }
         let Some(relaying) = self.relaying.get() else {
             return self.tick_kept(now);
         };
@@ -140,21 +151,40 @@ impl Link {
     }
 }
 
+impl Feeders {
+    /// Takes out the first of those who wait that may go on by `may`.
+    fn next(&self, may: impl Fn(&Rc<Link>) -> bool) -> Option<Rc<Link>> {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|feeder| feeder.strong_count() > 0);
+        let mut feeders = waiting.iter();
+        let at = feeders.position(|feeder| feeder.upgrade().is_some_and(|feeder| may(&feeder)))?;
+        waiting.remove(at)?.upgrade()
+    }
+
+    fn count(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+}
+
 async fn release(link: Rc<Link>) {
-    while !link.feeders.waiting.borrow().is_empty() {
+    let feeders = &link.feeders;
+    while feeders.count() > 0 {
         if !link.is_down() {
             link.outlet().when_low().await;
-            if link.is_full() && !link.is_down() {
-                link.feeders.relief.notified().await;
-                continue;
-            }
         }
-        let feeder = link.feeders.waiting.borrow_mut().pop_front();
-        link.board.metrics.paused.decrement(1);
-        if let Some(feeder) = feeder.and_then(|feeder| feeder.upgrade()) {
-            feeder.resume();
-            tokio::task::yield_now().await;
+        let before = feeders.count();
+        let next = feeders.next(|feeder| link.is_down() || !link.is_full(feeder));
+        for _ in feeders.count()..before {
+            link.board.metrics.paused.decrement(1);
+        }
+        match next {
+            Some(feeder) => {
+                feeder.resume();
+                tokio::task::yield_now().await;
+            }
+            None if feeders.count() == 0 => {}
+            None => feeders.relief.notified().await,
         }
     }
-    link.feeders.is_releasing.set(false);
+    feeders.is_releasing.set(false);
 }
