@@ -103,6 +103,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("socket2", &["net"]),
     ("rustls", &["net"]),
     ("webpki", &["net"]),
+    ("tungstenite", &["net"]),
     ("actix_web", &["http", "app"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),

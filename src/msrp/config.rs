@@ -11,6 +11,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where peers connect that want TLS; nowhere if not set.
     pub tls_listen: Option<SocketAddr>,
+    /// Where WebSocket clients connect without TLS, behind a proxy that ends it; nowhere if not
+    /// set.
+    pub ws_listen: Option<SocketAddr>,
+    /// Where WebSocket clients connect with TLS; nowhere if not set.
+    pub wss_listen: Option<SocketAddr>,
     /// Host (and port, where it differs) that our URIs name; the listening address if not set.
     pub advertise: Option<String>,
     /// Which To-Path names a session of ours.
@@ -97,6 +102,8 @@ impl Default for Config {
         Self {
             listen: ([127, 0, 0, 1], 2855).into(),
             tls_listen: None,
+            ws_listen: None,
+            wss_listen: None,
             advertise: None,
             session_match: SessionMatch::Cema,
             max_head: ByteSize::kib(8),
@@ -137,6 +144,10 @@ impl Config {
             (
                 self.tls_listen.is_some() && self.tls.certificate.is_none(),
                 ("msrp.tls.certificate", "set, because msrp.tls_listen is"),
+            ),
+            (
+                self.wss_listen.is_some() && self.tls.certificate.is_none(),
+                ("msrp.tls.certificate", "set, because msrp.wss_listen is"),
             ),
             (
                 self.tls.certificate.is_some() != self.tls.key.is_some(),

@@ -14,6 +14,7 @@ pub mod byte_range;
 pub mod chunker;
 pub mod codec;
 pub mod encoding;
+pub mod end_lines;
 pub mod head;
 pub mod hop;
 pub mod metrics;

@@ -2,7 +2,7 @@
 //!
 //! One arbiter per core (`Shards`), listeners on each of them (SO_REUSEPORT), streams that are
 //! read as much at a time as there is (`Inlet`) and written through a bounded queue (`Outlet`),
-//! with TLS below them where it is wanted (`Wire`, `tls`).
+//! with TLS and WebSocket below them where they are wanted (`Wire`, `tls`, `web`).
 //! Nothing here knows a protocol: a decoder is handed in.
 
 mod gate;
@@ -15,6 +15,7 @@ mod receive;
 mod shards;
 pub mod tls;
 mod transmit;
+mod web;
 mod wire;
 
 pub use gate::Gate;
@@ -23,6 +24,7 @@ pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};
 pub use outlet::{Outlet, Pressure};
 pub use random::{random_token, random_u64};
 pub use shards::Shards;
+pub use web::Ends;
 pub use wire::Wire;
 
 use std::time::Duration;

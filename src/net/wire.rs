@@ -1,11 +1,12 @@
 use super::{
     layers::Layers,
     tls::{Credentials, Expect, Peer, Session},
+    web::{self, Ends},
 };
 use std::{cell::RefCell, io};
 use tokio::net::TcpStream;
 
-/// A connection that streams are made of: TCP, maybe with TLS on it.
+/// A connection that streams are made of: TCP, maybe with TLS and WebSocket on it.
 pub struct Wire {
     pub(super) tcp: TcpStream,
     /// What stands between the socket and the stream; nothing costs nothing.
@@ -34,9 +35,18 @@ impl Wire {
         Ok(Self::layered(tcp, Layers::over(session)))
     }
 
+    /// Does the server's part of a WebSocket handshake for the sub-protocol `protocol`: what is
+    /// written leaves in messages that end where `ends` says.
+    ///
+    /// Errors: the socket's, and `InvalidData` for a peer that asks for anything else.
+    pub async fn accept_web(self, protocol: &str, ends: Box<dyn Ends + Send>) -> io::Result<Self> {
+        web::accept(self, protocol, ends).await
+    }
+
     /// Whether TLS protects it.
     pub fn is_secure(&self) -> bool {
-        self.layers.is_some()
+        let layers = self.layers.as_ref();
+        layers.is_some_and(|layers| layers.borrow().is_secure())
     }
 
     /// Who is at the other end, where a certificate was shown.

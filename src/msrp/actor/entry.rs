@@ -1,8 +1,8 @@
 //! The ways into the MSRP of this process, and what protects them.
 use crate::{
-    msrp::Config,
+    msrp::{Config, end_lines::EndLines},
     net::{
-        Wire,
+        Ends, Wire,
         tls::{Credentials, Expect, Files, TlsError},
     },
 };
@@ -16,17 +16,23 @@ pub enum Entry {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// WebSocket (RFC 7977), for proxies that end TLS before us.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Tcp, Self::Tls];
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
 
     /// Returns where it is to be, if it is wanted.
     pub fn wanted(self, config: &Config) -> Option<SocketAddr> {
         match self {
             Self::Tcp => Some(config.listen),
             Self::Tls => config.tls_listen,
+            Self::Ws => config.ws_listen,
+            Self::Wss => config.wss_listen,
         }
     }
 
@@ -35,6 +41,8 @@ impl Entry {
         match self {
             Self::Tcp => "msrp.listen",
             Self::Tls => "msrp.tls_listen",
+            Self::Ws => "msrp.ws_listen",
+            Self::Wss => "msrp.wss_listen",
         }
     }
 
@@ -43,12 +51,14 @@ impl Entry {
         match self {
             Self::Tcp => "msrp",
             Self::Tls => "msrps",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 
     /// Tells whether TLS protects what comes this way.
     pub fn is_secure(self) -> bool {
-        matches!(self, Self::Tls)
+        matches!(self, Self::Tls | Self::Wss)
     }
 
     /// Does what this way asks for before the first request. The caller bounds the time.
@@ -59,9 +69,13 @@ impl Entry {
         tcp: TcpStream,
         credentials: Option<&Arc<Credentials>>,
     ) -> io::Result<Wire> {
+        let wire = match self.is_secure() {
+            false => tcp.into(),
+            true => Wire::accept_tls(tcp, credentials.ok_or_else(no_tls)?).await?,
+        };
         match self {
-            Self::Tcp => Ok(tcp.into()),
-            Self::Tls => Wire::accept_tls(tcp, credentials.ok_or_else(no_tls)?).await,
+            Self::Tcp | Self::Tls => Ok(wire),
+            Self::Ws | Self::Wss => wire.accept_web("msrp", Box::<EndLines>::default()).await,
         }
     }
 }
@@ -92,6 +106,13 @@ pub(super) async fn protect(
     match expect {
         None => Ok(tcp.into()),
         Some(expect) => Wire::connect_tls(tcp, credentials.ok_or_else(no_tls)?, expect).await,
+    }
+}
+
+/// One MSRP request or response is one WebSocket message (RFC 7977 §5.1).
+impl Ends for EndLines {
+    fn next_end(&mut self, octets: &[u8]) -> Option<usize> {
+        self.next(octets)
     }
 }
 

@@ -215,6 +215,11 @@ impl Switchboard {
         Some(uri.unwrap_or_else(|_| Uri::for_session(true, at, id, "tcp")))
     }
 
+    /// Returns the fingerprint of our certificate, for `a=fingerprint`.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.exchange.credentials()?.fingerprint()
+    }
+
     /// Returns the URI of the relay for a client that came by TLS, or did not.
     pub(super) fn relay_uri(&self, secure: bool, id: &str) -> Uri {
         let protected = secure.then(|| self.local_secure_uri(id)).flatten();

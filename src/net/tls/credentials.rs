@@ -1,5 +1,5 @@
 use super::{
-    Expect,
+    Expect, Fingerprint,
     verify::{Clients, Rule, Servers},
 };
 use parking_lot::RwLock;
@@ -61,6 +61,7 @@ pub(super) struct Loaded {
     pub(super) server: Option<Arc<ServerConfig>>,
     pub(super) clients: Arc<Clients>,
     client: Arc<ClientConfig>,
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Credentials {
@@ -79,6 +80,11 @@ impl Credentials {
         let loaded = Loaded::read(&self.files)?;
         *self.now.write() = loaded;
         Ok(())
+    }
+
+    /// The fingerprint of the certificate we show now, as signalling announces it.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.now.read().fingerprint.clone()
     }
 
     pub(super) fn now(&self) -> Loaded {
@@ -109,6 +115,10 @@ impl Loaded {
             required: files.require_client_certificate,
             algorithms: provider.signature_verification_algorithms,
         });
+        let fingerprint = ours
+            .as_ref()
+            .and_then(|ours| ours.cert.first())
+            .map(|certificate| Fingerprint::of(certificate));
         let server = match &ours {
             None => None,
             Some(ours) => {
@@ -140,6 +150,7 @@ impl Loaded {
             server,
             clients,
             client: Arc::new(client),
+            fingerprint,
         })
     }
 
