@@ -78,6 +78,7 @@ impl Link {
         let mut out = self.out.borrow_mut();
         out.seal();
         out.collected = 0;
+        self.is_used.set(true);
         self.outlet.write(&mut out.parts);
     }
 
