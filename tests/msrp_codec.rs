@@ -354,9 +354,26 @@ fn heads_of_many_fields_are_read_to_the_end() {
         assert_eq!(head.fields().count(), 44);
         assert_eq!(head.value("X-39"), Some(&b"39"[..]));
         assert_eq!(head.message_id(), Some("m"));
+        assert_eq!(head.byte_range_text(), None);
         assert_eq!(head.lines_except(&["x-3"]).count(), 43);
         assert_eq!(wire(&frames), text.as_bytes());
     }
+}
+
+#[test]
+fn fields_are_found_in_any_case_and_the_first_one_counts() {
+    let fields = "message-id:  one \r\nMessage-ID: two\r\nMessage-IDS: three\r\n\
+        Byte-range:1-2/3\r\nFAILURE-REPORT: no\r\nFailure-Report: partial\r\n";
+    let text = opening("t111").replace("Message-ID: m\r\n", fields);
+    let text = text.replace("To-Path", "to-path").replace("From", "FROM");
+    let frames = decode_all(&[format!("{text}x\r\n-------t111$\r\n").as_bytes()]).unwrap();
+    let head = head_of(&frames);
+    assert_eq!(head.message_id(), Some("one"));
+    assert_eq!(head.byte_range_text(), Some(&b"1-2/3"[..]));
+    assert_eq!(head.failure_report(), FailureReport::No);
+    assert_eq!(head.to_path_text(), Some(&b"msrp://b:1/b;tcp"[..]));
+    assert_eq!(head.from_path_text(), Some(&b"msrp://a:1/a;tcp"[..]));
+    assert!(head.path_lines().ends_with(b"a;tcp\r\n"));
 }
 
 #[test]

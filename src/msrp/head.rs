@@ -1,7 +1,7 @@
 //! The start line and header fields of one request or response, kept octet for octet.
 use super::{
     BadRequest, ByteRange, DecodeError, FailureReport, HeaderError, Kind, Method, Path, Status,
-    lines::Lines,
+    lines::{Lines, NotKept, Noted},
 };
 use bytes::Bytes;
 use std::{fmt, ops::Range};
@@ -147,12 +147,23 @@ impl Head {
 
     /// Returns the id of the message this is about.
     pub fn message_id(&self) -> Option<&str> {
-        self.text("Message-ID")
+        self.message_id_octets()
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Returns the id of the message, whatever its octets are.
+    pub fn message_id_octets(&self) -> Option<&[u8]> {
+        self.noted(Noted::MessageId)
+    }
+
+    /// Returns the value of Byte-Range as it was read.
+    pub fn byte_range_text(&self) -> Option<&[u8]> {
+        self.noted(Noted::ByteRange)
     }
 
     /// Returns which octets the chunk carries; `None` where the field is absent.
     pub fn byte_range(&self) -> Result<Option<ByteRange>, HeaderError> {
-        match self.value("Byte-Range") {
+        match self.byte_range_text() {
             None => Ok(None),
             Some(value) => {
                 let text = std::str::from_utf8(value).map_err(|_| HeaderError::Shape)?;
@@ -174,7 +185,7 @@ impl Head {
 
     /// Returns what the sender wants to hear of failure. Absent, or a word unknown, means yes.
     pub fn failure_report(&self) -> FailureReport {
-        self.value("Failure-Report")
+        self.noted(Noted::FailureReport)
             .and_then(|value| FailureReport::parse(value).ok())
             .unwrap_or_default()
     }
@@ -223,7 +234,7 @@ impl Head {
             value.eq_ignore_ascii_case(b"yes") || value.eq_ignore_ascii_case(b"no")
         });
         let failure = self
-            .value("Failure-Report")
+            .noted(Noted::FailureReport)
             .is_none_or(|value| FailureReport::parse(value).is_ok());
         match success && failure {
             true => Ok(()),
@@ -239,6 +250,13 @@ impl Head {
     /// Returns where the fields behind the paths begin: the third line after the start line.
     pub(super) fn paths_end(&self) -> usize {
         self.lines.end_of(1).unwrap_or(self.lines.length())
+    }
+
+    fn noted(&self, field: Noted) -> Option<&[u8]> {
+        match self.lines.noted(field) {
+            Ok(value) => self.trimmed(value),
+            Err(NotKept) => self.value(field.name()),
+        }
     }
 
     fn trimmed(&self, value: Option<Range<usize>>) -> Option<&[u8]> {

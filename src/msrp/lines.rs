@@ -16,9 +16,29 @@ pub(super) struct Lines {
     kept: u8,
     has_to_path: bool,
     has_from_path: bool,
+    /// The lines of the fields that nearly every hop asks for; 0 where there is none so far.
+    noted: [u8; 3],
     start: StartLine,
     /// Where the last line ends.
     length: u16,
+}
+
+/// A field whose line is noted while the head is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    MessageId,
+    ByteRange,
+    FailureReport,
+}
+
+impl Noted {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::MessageId => "Message-ID",
+            Self::ByteRange => "Byte-Range",
+            Self::FailureReport => "Failure-Report",
+        }
+    }
 }
 
 /// The search for the end of a head.
@@ -28,6 +48,9 @@ pub(super) struct Scan {
     /// Octets already searched for a line break.
     searched: usize,
 }
+
+/// A head has more lines than are kept.
+pub(super) struct NotKept;
 
 /// What the search came to.
 pub(super) enum Scanned {
@@ -108,7 +131,10 @@ impl Lines {
             0 => self.start = StartLine::read(&raw[..end - 2])?,
             1 if is_called(raw, start, b"To-Path:") => self.has_to_path = true,
             2 if is_called(raw, start, b"From-Path:") => self.has_from_path = true,
-            _ => check_field(raw, start)?,
+            _ => {
+                let name = check_field(raw, start)?;
+                self.note(raw, start, name);
+            }
         }
         // the caller keeps a head below MAX_HEAD
         self.length = end as u16;
@@ -117,6 +143,29 @@ impl Lines {
             self.kept += 1;
         }
         Ok(())
+    }
+
+    fn note(&mut self, raw: &[u8], start: usize, name: usize) {
+        let noted = match name {
+            10 if is_called(raw, start, b"Message-ID:") => Noted::MessageId,
+            10 if is_called(raw, start, b"Byte-Range:") => Noted::ByteRange,
+            14 if is_called(raw, start, b"Failure-Report:") => Noted::FailureReport,
+            _ => return,
+        };
+        let line = &mut self.noted[noted as usize];
+        if *line == 0 && usize::from(self.kept) < KEPT {
+            *line = self.kept;
+        }
+    }
+
+    /// Returns where the value of a noted field stands; `Err` if its line was not kept, and must
+    /// be searched for.
+    pub(super) fn noted(&self, field: Noted) -> Result<Option<Range<usize>>, NotKept> {
+        match usize::from(self.noted[field as usize]) {
+            0 if self.ends[usize::from(self.kept) - 1] < self.length => Err(NotKept),
+            0 => Ok(None),
+            line => Ok(Some(self.value(line - 1, field.name().len() + 1))),
+        }
     }
 
     fn broken(&self) -> DecodeError {
@@ -158,16 +207,17 @@ impl Lines {
 
     /// Returns where the value of To-Path stands, if that is the first field.
     pub(super) fn path_to(&self) -> Option<Range<usize>> {
-        self.has_to_path.then(|| self.value(0, "To-Path:"))
+        self.has_to_path.then(|| self.value(0, "To-Path:".len()))
     }
 
     /// Returns where the value of From-Path stands, if that is the second field.
     pub(super) fn path_from(&self) -> Option<Range<usize>> {
-        self.has_from_path.then(|| self.value(1, "From-Path:"))
+        self.has_from_path
+            .then(|| self.value(1, "From-Path:".len()))
     }
 
-    fn value(&self, field: usize, name: &str) -> Range<usize> {
-        let start = usize::from(self.ends[field]) + name.len();
+    fn value(&self, field: usize, name: usize) -> Range<usize> {
+        let start = usize::from(self.ends[field]) + name;
         start..usize::from(self.ends[field + 1]) - 2
     }
 
@@ -196,10 +246,11 @@ fn is_called<const N: usize>(raw: &[u8], start: usize, name: &[u8; N]) -> bool {
     text.is_some_and(|text| text == name || text.eq_ignore_ascii_case(name))
 }
 
-/// Checks the name of the field whose line begins at `start`: visible octets and a colon.
+/// Checks the name of the field whose line begins at `start`, visible octets and a colon, and
+/// returns how long it is.
 ///
 /// Source: RFC 4975 §9 (`hname`), read leniently.
-fn check_field(raw: &[u8], start: usize) -> Result<(), DecodeError> {
+fn check_field(raw: &[u8], start: usize) -> Result<usize, DecodeError> {
     let mut at = start;
     while let Some(octets) = raw.get(at..at + 8) {
         let octets = octets.try_into().map_or(0, u64::from_le_bytes);
@@ -215,7 +266,7 @@ fn check_field(raw: &[u8], start: usize) -> Result<(), DecodeError> {
     let more = raw[at..].iter().take_while(|octet| is_name(**octet));
     at += more.count();
     match at > start && raw.get(at) == Some(&b':') {
-        true => Ok(()),
+        true => Ok(at - start),
         false => Err(DecodeError::BadHeader),
     }
 }

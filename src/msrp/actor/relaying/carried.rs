@@ -85,8 +85,8 @@ impl Carried {
         // what is no SEND has no timer here: nobody concludes anything from silence
         let (failure_report, whose) = match method {
             Method::Send => {
-                let message_id = self.head.value("Message-ID").unwrap_or_default();
-                let range = self.head.value("Byte-Range");
+                let message_id = self.head.message_id_octets().unwrap_or_default();
+                let range = self.head.byte_range_text();
                 let octets = Octets::Known(self.body.len());
                 let relayed = Relayed::new(route.clone(), message_id, range, octets);
                 (self.head.failure_report(), Whose::Relayed(relayed))

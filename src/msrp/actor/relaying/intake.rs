@@ -43,7 +43,7 @@ impl HopActor {
         let message_id = match failure_report {
             // nobody will ever be told of this one
             FailureReport::No => &[],
-            _ => match head.value("Message-ID") {
+            _ => match head.message_id_octets() {
                 Some(message_id) => message_id,
                 None => return Step::Unknown,
             },
@@ -162,8 +162,8 @@ impl HopActor {
         if failure_report.duties().report_failure {
             link.board.metrics.reports_made.increment(1);
             let id = link.board.next_transaction().to_octets();
-            let message_id = head.value("Message-ID").unwrap_or_default();
-            let range = head.value("Byte-Range");
+            let message_id = head.message_id_octets().unwrap_or_default();
+            let range = head.byte_range_text();
             link.write(|out| lines.put_report(out, &id, message_id, range, TIMED_OUT));
         }
         Current::Nobody
@@ -192,7 +192,7 @@ impl Link {
         if failure_report == FailureReport::No {
             return;
         }
-        let range = whole.head().value("Byte-Range");
+        let range = whole.head().byte_range_text();
         let octets = Octets::Known(whole.body().len());
         let relayed = Relayed::new(route.clone(), message_id, range, octets);
         let end = self.out.borrow().position;

@@ -50,7 +50,7 @@ impl Passage {
             from: Rc::downgrade(link),
             number: link.board.next_number(),
             transaction_id: Bytes::copy_from_slice(head.transaction_id()),
-            message_id: Bytes::copy_from_slice(head.value("Message-ID").unwrap_or_default()),
+            message_id: Bytes::copy_from_slice(head.message_id_octets().unwrap_or_default()),
             failure_report: head.failure_report(),
             fields: fields.into(),
             offset: range.map_or(0, |range| range.offset()),
