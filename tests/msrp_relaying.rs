@@ -22,7 +22,7 @@
 //! | error, silence, loss and unreachable hops come back as REPORT | §6.4.1, §6.4.3 | `msrp_relaying`, `msrp_relay_chain` |
 //! | other methods and their answers go end to end; short bodies only | §6.4.2 | `msrp_relay_requests`, `msrp_relay_chain` |
 //! | one connection to a next hop | §6.4.2 | `msrp_relay_chain` |
-//! | who is slow slows his own senders; nothing is lost after its 200 | §6.4.1 | `msrp_relay_pressure` |
+//! | who is slow slows his own senders; nothing is lost after its 200 | §6.4.1 | `msrp_relay_pressure`, `msrp_relay_limits` |
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod relay;
