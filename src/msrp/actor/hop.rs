@@ -1,6 +1,11 @@
 //! The actor of one connection: it owns the stream and takes each read as one batch.
+mod intake;
+mod request;
+
+pub(super) use intake::Intake;
+
 use super::{
-    CloseReason, Inbound, SessionEvent,
+    CloseReason, SessionEvent,
     bypass::Bypass,
     link::Link,
     relaying::{Carried, Passage, Route, Step},
@@ -9,26 +14,13 @@ use super::{
 };
 use crate::{
     clock,
-    msrp::{
-        ChunkToken, Continuation, DecodeError, Decoder, FailureReport, Frame, Head, Kind, Method,
-        Whole,
-        hop::{Admission, Place, admit},
-        session::{Answer, previous_hop},
-        uri,
-    },
+    msrp::{ChunkToken, Continuation, Decoder, Frame, Head, Kind, Whole},
     net::{Inlet, ReadError},
 };
 use actix::prelude::*;
 use bytes::Bytes;
-use futures_util::Stream;
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    pin::Pin,
-    rc::Rc,
-    task::{Context as TaskContext, Poll},
-    time::Duration,
-};
+use intake::Batch;
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 /// How long a peer may take to close its half after we closed ours.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -49,34 +41,6 @@ pub(super) struct Resume;
 pub(super) struct Move {
     pub(super) shard: usize,
 }
-
-/// The inbound half of a connection, read by its actor until it is taken away.
-#[derive(Clone)]
-pub(super) struct Intake(Rc<RefCell<Option<Inlet<Decoder>>>>);
-
-impl Intake {
-    pub(super) fn of(inlet: Inlet<Decoder>) -> Self {
-        Self(Rc::new(RefCell::new(Some(inlet))))
-    }
-
-    pub(super) fn take(&self) -> Option<Inlet<Decoder>> {
-        self.0.borrow_mut().take()
-    }
-}
-
-impl Stream for Intake {
-    type Item = Batch;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Batch>> {
-        match self.0.borrow_mut().as_mut() {
-            Some(inlet) => Pin::new(inlet).poll_next(cx),
-            None => Poll::Ready(None),
-        }
-    }
-}
-
-/// What one read brought.
-type Batch = Result<Vec<Frame>, ReadError<DecodeError>>;
 
 /// Owns the inbound half of a connection.
 pub(super) struct HopActor {
@@ -229,69 +193,6 @@ impl HopActor {
         Current::Foreign(bypass, head)
     }
 
-    /// Returns the shard that owns what a request names, if that is another one.
-    fn foreign_owner(&self, head: &Head) -> Option<usize> {
-        let board = &self.link.board;
-        let is_foreign = |shard: &usize| *shard != board.shard && board.exchange.has_door(*shard);
-        board.owner_of(head).filter(is_foreign)
-    }
-
-    fn take_request(&mut self, head: Head) -> Current {
-        if let Err(error) = head.check() {
-            return self.refuse(&head, error.status(), error.kind());
-        }
-        let (session, place) = self.find(&head);
-        if session.is_none() {
-            if let Some(current) = self.take_relayed(&head) {
-                return current;
-            }
-            if let Some(shard) = self.foreign_owner(&head) {
-                return self.take_foreign(head, shard);
-            }
-        }
-        self.link.board.tap_received(head.octets());
-        let is_send = head.is_send();
-        match (admit(place, is_send), session) {
-            (Admission::Take, Some(session)) => self.give(session, head),
-            (Admission::Bind, Some(session)) => {
-                session.learn_remote(head.from_path_text().unwrap_or_default());
-                session.bind(&self.link);
-                self.give(session, head)
-            }
-            (Admission::Refuse(506), _) => self.refuse(&head, 506, "bound_elsewhere"),
-            _ => self.refuse(&head, 481, "no_session"),
-        }
-    }
-
-    fn give(&self, session: Rc<State>, head: Head) -> Current {
-        match head.method() {
-            Some(Method::Send) if head.has_body() => self.open_chunk(session, head),
-            Some(Method::Send) => Current::Bodiless(session, head),
-            Some(Method::Report) => {
-                session.push(SessionEvent::Report(head));
-                Current::Nobody
-            }
-            _ => self.refuse(&head, 501, "unknown_method"),
-        }
-    }
-
-    fn open_chunk(&self, session: Rc<State>, head: Head) -> Current {
-        let metrics = &self.link.board.metrics;
-        metrics.chunks_in.increment(1);
-        let (token, verdict) = session.machine.borrow_mut().handle_head(&head);
-        match verdict {
-            Ok(()) => {
-                session.push(SessionEvent::Head(Inbound { chunk: token, head }));
-                Current::Chunk(session, token)
-            }
-            Err(refusal) => {
-                metrics.refused(refusal.kind());
-                session.respond(token, refusal.status());
-                Current::Nobody
-            }
-        }
-    }
-
     fn take_body(&mut self, octets: Bytes) {
         let (session, token) = match &mut self.current {
             Current::Chunk(session, token) => (session, token),
@@ -356,57 +257,6 @@ impl HopActor {
             Current::Foreign(bypass, head) => bypass.take(&head, Frame::End(flag)),
             Current::Bodiless(session, head) => self.take_bodiless(session, head, flag),
         }
-    }
-
-    /// Most SENDs without a body only bind or keep alive; some end or abort a message.
-    fn take_bodiless(&self, session: Rc<State>, head: Head, flag: Continuation) {
-        let range = head.byte_range().ok().flatten();
-        let is_idle = flag == Continuation::Complete
-            && range.is_none_or(|range| range.offset() == 0 && range.total.unwrap_or(0) == 0);
-        if !is_idle {
-            if let Current::Chunk(session, token) = self.open_chunk(session, head) {
-                session.push(SessionEvent::End(token, flag));
-            }
-            return;
-        }
-        let (token, _) = session.machine.borrow_mut().handle_head(&head);
-        session.respond(token, 200);
-    }
-
-    pub(super) fn find(&self, head: &Head) -> (Option<Rc<State>>, Place) {
-        let path = head.to_path_text().unwrap_or_default();
-        let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
-        let session =
-            session.filter(|session| session.is_named_by(path) && session.may_come_by(&self.link));
-        let place = match session.as_ref().map(|session| session.is_on(&self.link)) {
-            None => Place::Unknown,
-            Some(None) => Place::Waiting,
-            Some(Some(true)) => Place::Here,
-            Some(Some(false)) => Place::Elsewhere,
-        };
-        (session, place)
-    }
-
-    /// Answers a request that no session takes, where an answer is allowed (RFC 4975 §7.2).
-    pub(super) fn refuse(&self, head: &Head, code: u16, reason: &'static str) -> Current {
-        self.link.board.metrics.refused(reason);
-        tracing::debug!(peer = %self.link.peer, code, reason, "MSRP request refused");
-        let is_report = head.method() == Some(Method::Report);
-        let is_silent = head.failure_report() == FailureReport::No;
-        let path = match head.method() {
-            Some(Method::Send) => previous_hop(head),
-            _ => head.from_path_text().unwrap_or_default(),
-        };
-        if !is_report && !is_silent && !path.is_empty() {
-            let answer = Answer {
-                transaction_id: Bytes::copy_from_slice(head.transaction_id()),
-                to_path: Bytes::copy_from_slice(path),
-                code,
-            };
-            self.link
-                .answer(&answer, head.to_path_text().unwrap_or_default());
-        }
-        Current::Nobody
     }
 }
 
