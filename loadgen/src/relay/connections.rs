@@ -1,6 +1,6 @@
 //! A thread's connections: those it opens for its pairs, and those that come to its receivers.
 use super::{
-    entry::{self, Manners},
+    entry::{self, Line, Manners},
     flights::Flights,
     letter::Letter,
     link::{Link, Peer},
@@ -40,28 +40,34 @@ impl Worker {
         let mut path = Vec::new();
         let mut receiver = None;
         let own = match plan.receiver_relay {
-            None => format!("msrp://{}/r{number:06x};tcp", plan.receiver_address(number)),
+            None => {
+                let scheme = entry::scheme(plan.security.is_some());
+                format!(
+                    "{scheme}://{}/r{number:06x};tcp",
+                    plan.receiver_address(number)
+                )
+            }
             Some(relay) => {
-                let stream = entry::connect(relay).await?;
-                let own = entry::own_uri(&stream, 'r', number)?;
-                let granted = self.log_in(&stream, relay, &own, number).await?;
+                let mut line = entry::connect(relay, plan.security.as_ref()).await?;
+                let own = line.own_uri('r', number)?;
+                let granted = self.log_in(&mut line, relay, &own, number).await?;
                 path = granted;
                 path.reverse();
-                receiver = Some(stream);
+                receiver = Some(line);
                 own
             }
         };
         path.push(own);
-        let stream = entry::connect(plan.sender_target).await?;
-        let own = entry::own_uri(&stream, 's', number)?;
+        let mut line = entry::connect(plan.sender_target, plan.security.as_ref()).await?;
+        let own = line.own_uri('s', number)?;
         if plan.sender_logs_in {
             let mut granted = self
-                .log_in(&stream, plan.sender_target, &own, number)
+                .log_in(&mut line, plan.sender_target, &own, number)
                 .await?;
             granted.append(&mut path);
             path = granted;
         }
-        let (link, read) = Link::new(stream);
+        let (link, read) = Link::new(line.stream, line.layer);
         let letter = Letter::new(&plan.style(), number, &path.join(" "), &own);
         let flights = Flights::new(plan.needs());
         let pair = Rc::new(Pair::new(
@@ -72,8 +78,8 @@ impl Worker {
             flights,
         ));
         self.team.add(pair.clone());
-        if let Some(stream) = receiver {
-            let link = self.receive(stream);
+        if let Some(line) = receiver {
+            let link = self.receive(line);
             *pair.receiver.borrow_mut() = Some(link);
         }
         let peer = Sender::new(self.team.clone(), pair.clone());
@@ -87,7 +93,7 @@ impl Worker {
 
     async fn log_in(
         &self,
-        stream: &TcpStream,
+        line: &mut Line,
         relay: SocketAddr,
         own: &str,
         number: usize,
@@ -95,12 +101,12 @@ impl Worker {
         let plan = &self.plan;
         let names_uri = plan.names_uri;
         let manners = Manners { names_uri };
-        let granted = entry::log_in(stream, relay, own, plan.user(number), manners).await?;
+        let granted = entry::log_in(line, relay, own, plan.user(number), manners).await?;
         Ok(granted.use_path)
     }
 
-    fn receive(self: &Rc<Self>, stream: TcpStream) -> Rc<Link> {
-        let (link, read) = Link::new(stream);
+    fn receive(self: &Rc<Self>, line: Line) -> Rc<Link> {
+        let (link, read) = Link::new(line.stream, line.layer);
         let peer = Receiver::new(self.team.clone(), link.clone());
         spawn_local(
             self.clone()
@@ -135,10 +141,22 @@ impl Worker {
         };
         while let Ok((stream, _)) = listener.accept().await {
             if self.plan.threads == 1 || self.plan.sender_logs_in {
-                self.receive(stream);
+                spawn_local(self.clone().greet(stream));
             } else {
                 spawn_local(self.clone().pass_on(stream, others.clone()));
             }
+        }
+    }
+
+    /// Takes a receiver's connection, after the handshake where there is one.
+    async fn greet(self: Rc<Self>, stream: TcpStream) {
+        let layer = match &self.plan.security {
+            Some(security) => security.accept(&stream).await.map(Some),
+            None => Ok(None),
+        };
+        match layer {
+            Ok(layer) => drop(self.receive(Line { stream, layer })),
+            Err(why) => self.team.refuse(format!("a receiver's connection: {why}")),
         }
     }
 
@@ -169,7 +187,7 @@ impl Worker {
     pub async fn take_over(self: Rc<Self>, mut streams: UnboundedReceiver<std::net::TcpStream>) {
         while let Some(stream) = streams.recv().await {
             match TcpStream::from_std(stream) {
-                Ok(stream) => drop(self.receive(stream)),
+                Ok(stream) => self.clone().greet(stream).await,
                 Err(error) => self.team.refuse(error.to_string()),
             }
         }

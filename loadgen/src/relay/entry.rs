@@ -3,6 +3,7 @@
 use super::{
     digest::{Attempt, Challenge, Credentials},
     scan::{Scanner, Step},
+    secure::{Layer, Security},
 };
 use restante::net;
 use std::{net::SocketAddr, time::Duration};
@@ -25,47 +26,105 @@ pub struct Granted {
     pub use_path: Vec<String>,
 }
 
-/// Opens a connection to `target`.
+/// A connection that nothing but logins has gone over yet.
+#[derive(Debug)]
+pub struct Line {
+    /// The socket.
+    pub stream: TcpStream,
+    /// TLS, where it is spoken.
+    pub layer: Option<Layer>,
+}
+
+/// Opens a connection to `target`, with TLS where there is `security`.
 ///
 /// Errors: a sentence for the user.
-pub async fn connect(target: SocketAddr) -> Result<TcpStream, String> {
+pub async fn connect(target: SocketAddr, security: Option<&Security>) -> Result<Line, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("no connection to {target}: {error}");
-    match timeout(PATIENCE, TcpStream::connect(target)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(wrong(&error)),
-        Err(elapsed) => Err(wrong(&elapsed)),
+    let opened = async {
+        let stream = TcpStream::connect(target)
+            .await
+            .map_err(|error| wrong(&error))?;
+        let layer = match security {
+            Some(security) => Some(security.connect(&stream, target.ip()).await),
+            None => None,
+        };
+        let layer = layer.transpose().map_err(|error| wrong(&error))?;
+        Ok(Line { stream, layer })
+    };
+    let opened = timeout(PATIENCE, opened).await;
+    opened.unwrap_or_else(|elapsed| Err(wrong(&elapsed)))
+}
+
+impl Line {
+    /// The scheme of URIs of its ends.
+    fn scheme(&self) -> &'static str {
+        scheme(self.layer.is_some())
+    }
+
+    /// The URI of our end: the session `number` of its `kind`.
+    ///
+    /// Errors: a sentence for the user if the connection is gone.
+    pub fn own_uri(&self, kind: char, number: usize) -> Result<String, String> {
+        let address = self
+            .stream
+            .local_addr()
+            .map_err(|error| error.to_string())?;
+        let scheme = self.scheme();
+        Ok(format!("{scheme}://{address}/{kind}{number:06x};tcp"))
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        self.stream.writable().await?;
+        let is_written = match &mut self.layer {
+            None => self.stream.try_write(octets)? == octets.len(),
+            Some(layer) => {
+                layer.seal(octets)?;
+                layer.transmit(&self.stream)?
+            }
+        };
+        let error = || std::io::Error::other("a new connection takes nothing");
+        is_written.then_some(()).ok_or_else(error)
+    }
+
+    /// Adds what comes next to `read`; says whether anything came.
+    async fn read(&mut self, read: &mut Vec<u8>) -> std::io::Result<bool> {
+        loop {
+            self.stream.readable().await?;
+            let mut part = [0; 4096];
+            let count = match self.stream.try_read(&mut part) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                outcome => outcome?,
+            };
+            match &mut self.layer {
+                None => read.extend_from_slice(&part[..count]),
+                Some(layer) => layer.open(&part[..count], read)?,
+            }
+            return Ok(count > 0);
+        }
     }
 }
 
-/// The URI of the relay at `address`.
-pub fn relay_uri(address: SocketAddr) -> String {
-    format!("msrp://{address};tcp")
-}
-
-/// The URI of a client's end of `stream`: the session `number` of its `kind`.
-///
-/// Errors: a sentence for the user if the connection is gone.
-pub fn own_uri(stream: &TcpStream, kind: char, number: usize) -> Result<String, String> {
-    let address = stream.local_addr().map_err(|error| error.to_string())?;
-    Ok(format!("msrp://{address}/{kind}{number:06x};tcp"))
+/// The scheme of URIs with TLS under them, or without.
+pub fn scheme(is_secure: bool) -> &'static str {
+    if is_secure { "msrps" } else { "msrp" }
 }
 
 /// Logs `own` in at the relay at `address`, over a connection to it.
 ///
 /// Errors: a sentence for the user.
 pub async fn log_in(
-    stream: &TcpStream,
+    line: &mut Line,
     address: SocketAddr,
     own: &str,
     credentials: &Credentials,
     manners: Manners,
 ) -> Result<Granted, String> {
-    let relay = relay_uri(address);
+    let relay = format!("{}://{address};tcp", line.scheme());
     let mut authorization = None;
     for _ in 0..2 {
         let tid = format!("{:016x}", net::random_u64());
         let request = request(&tid, &relay, own, authorization.as_deref());
-        let answer = timeout(PATIENCE, ask(stream, &request)).await;
+        let answer = timeout(PATIENCE, ask(line, &request)).await;
         let answer = answer.map_err(|_| format!("{relay} did not answer AUTH"))??;
         match answer {
             Answer::Granted(granted) => return Ok(granted),
@@ -99,23 +158,11 @@ fn request(tid: &str, relay: &str, own: &str, authorization: Option<&str>) -> St
     )
 }
 
-async fn ask(stream: &TcpStream, request: &str) -> Result<Answer, String> {
+async fn ask(line: &mut Line, request: &str) -> Result<Answer, String> {
     let wrong = |error: std::io::Error| format!("the connection broke at AUTH: {error}");
-    stream.writable().await.map_err(wrong)?;
-    let written = stream.try_write(request.as_bytes()).map_err(wrong)?;
-    if written < request.len() {
-        return Err("a new connection takes no AUTH".to_owned());
-    }
+    line.write(request.as_bytes()).await.map_err(wrong)?;
     let mut read = Vec::new();
-    loop {
-        stream.readable().await.map_err(wrong)?;
-        let mut part = [0; 2048];
-        match stream.try_read(&mut part) {
-            Ok(0) => return Err("the relay closed the connection at AUTH".to_owned()),
-            Ok(octets) => read.extend_from_slice(&part[..octets]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(wrong(error)),
-        }
+    while line.read(&mut read).await.map_err(wrong)? {
         let next = Scanner::default().next(&read);
         if let (_, Step::Head(head)) = next.map_err(|garbage| garbage.to_string())? {
             let word = String::from_utf8_lossy(head.word).into_owned();
@@ -129,6 +176,7 @@ async fn ask(stream: &TcpStream, request: &str) -> Result<Answer, String> {
             });
         }
     }
+    Err("the relay closed the connection at AUTH".to_owned())
 }
 
 fn granted(use_path: Option<&str>) -> Answer {
@@ -175,10 +223,10 @@ mod tests {
             password: "wonder".to_owned(),
         };
         let client = async {
-            let stream = connect(address).await.unwrap();
-            let own = own_uri(&stream, 's', 3).unwrap();
+            let mut line = connect(address, None).await.unwrap();
+            let own = line.own_uri('s', 3).unwrap();
             let manners = Manners { names_uri: true };
-            log_in(&stream, address, &own, &credentials, manners).await
+            log_in(&mut line, address, &own, &credentials, manners).await
         };
         tokio::join!(client, relay(listener, answers))
     }

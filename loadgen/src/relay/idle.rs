@@ -1,6 +1,6 @@
 //! Sessions that log in and say nothing: what each of them weighs.
 use super::{
-    entry::{self, Manners},
+    entry::{self, Line, Manners},
     options::Options,
     plan::Plan,
     processes::{Server, Usage},
@@ -14,7 +14,7 @@ use std::{
     fmt,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, runtime, time};
+use tokio::{runtime, time};
 
 /// Logins under way at the same time.
 const AT_ONCE: usize = 32;
@@ -73,11 +73,7 @@ pub fn run(options: &Options, plan: &Plan, sessions: u32) -> Result<Report, Stri
     })
 }
 
-async fn log_in(
-    plan: &Plan,
-    sessions: usize,
-    progress: Progress,
-) -> Result<Vec<TcpStream>, String> {
+async fn log_in(plan: &Plan, sessions: usize, progress: Progress) -> Result<Vec<Line>, String> {
     let progress = RefCell::new((progress, 0));
     let logins = stream::iter(0..sessions).map(|number| {
         let progress = &progress;
@@ -95,19 +91,19 @@ async fn log_in(
     streams
 }
 
-async fn session(plan: &Plan, number: usize) -> Result<TcpStream, String> {
+async fn session(plan: &Plan, number: usize) -> Result<Line, String> {
     let relay = plan.sender_target;
-    let stream = entry::connect(relay).await?;
-    let own = entry::own_uri(&stream, 's', number)?;
+    let mut line = entry::connect(relay, plan.security.as_ref()).await?;
+    let own = line.own_uri('s', number)?;
     let names_uri = plan.names_uri;
     let manners = Manners { names_uri };
-    entry::log_in(&stream, relay, &own, plan.user(number), manners).await?;
-    Ok(stream)
+    entry::log_in(&mut line, relay, &own, plan.user(number), manners).await?;
+    Ok(line)
 }
 
 /// A relay that closed the connection, or sent something unasked, did not leave it alone.
-fn is_open(stream: &TcpStream) -> bool {
-    let nothing = stream.try_read(&mut [0; 1]);
+fn is_open(line: &Line) -> bool {
+    let nothing = line.stream.try_read(&mut [0; 1]);
     nothing.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 

@@ -276,4 +276,23 @@ mod tests {
         assert!(report.is_clean, "{report}");
         assert!(report.compared_with.is_some());
     }
+
+    #[test]
+    fn messages_come_over_tls() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let file = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let certificate = file("certificate.pem", key.cert.pem());
+        let key = file("key.pem", key.signing_key.serialize_pem());
+        let report = outcome(&format!(
+            "--pairs 3 --messages 30 --size 100KiB --chunk 70KiB --tls-trust {certificate} \
+             --tls-certificate {certificate} --tls-key {key}"
+        ));
+        assert!(report.is_clean, "{report}");
+        assert_eq!(report.run.messages, 30);
+    }
 }

@@ -1,5 +1,6 @@
 //! One connection: reads go through a buffer that all connections of a thread share, writes go
 //! straight to the socket, and only what it does not take is kept.
+use super::secure::Layer;
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
@@ -45,6 +46,7 @@ pub trait Peer {
 #[derive(Debug)]
 pub struct Link {
     half: OwnedWriteHalf,
+    layer: RefCell<Option<Layer>>,
     /// What is to be written next; what of it was written already.
     out: RefCell<Vec<u8>>,
     written: Cell<usize>,
@@ -55,13 +57,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// The two sides of `stream`.
-    pub fn new(stream: TcpStream) -> (Rc<Self>, OwnedReadHalf) {
+    /// The two sides of `stream`, with TLS under it or without.
+    pub fn new(stream: TcpStream, layer: Option<Layer>) -> (Rc<Self>, OwnedReadHalf) {
         // a socket that cannot switch Nagle off is merely slow
         let _ = stream.set_nodelay(true);
         let (read, half) = stream.into_split();
         let link = Self {
             half,
+            layer: RefCell::new(layer),
             out: RefCell::default(),
             written: Cell::new(0),
             is_blocked: Cell::new(false),
@@ -90,6 +93,12 @@ impl Link {
             out.clear();
             self.written.set(0);
             return false;
+        }
+        if let Some(layer) = &mut *self.layer.borrow_mut() {
+            let all = [&out[..], body, tail];
+            let sealed = all.iter().try_for_each(|part| layer.seal(part));
+            out.clear();
+            return sealed.is_ok() && self.transmit(layer);
         }
         let mut taken = 0;
         let wanted = out.len() - self.written.get() + body.len() + tail.len();
@@ -124,6 +133,18 @@ impl Link {
             [only, [], []] | [[], only, []] | [[], [], only] => self.half.try_write(only),
             _ => self.half.try_write_vectored(&parts.map(IoSlice::new)),
         }
+    }
+
+    fn transmit(&self, layer: &mut Layer) -> bool {
+        if self.is_blocked.get() {
+            return false;
+        }
+        match layer.transmit(self.half.as_ref()) {
+            Ok(true) => return true,
+            Ok(false) => self.block(),
+            Err(_) => self.close(),
+        }
+        false
     }
 
     /// Nothing can be sent or received any more.
@@ -175,28 +196,47 @@ impl Link {
         mut peer: impl Peer,
     ) -> String {
         let mut kept = Vec::new();
-        loop {
-            let next = poll_fn(|context| self.poll(context, &mut read, scratch, &kept)).await;
-            let filled = match next {
+        // a handshake may have read more than its own
+        let mut fed = self.feed(&[], &mut kept, &mut peer);
+        while fed.is_ok() {
+            let is_layered = self.layer.borrow().is_some();
+            let front: &[u8] = if is_layered { &[] } else { &kept };
+            match poll_fn(|context| self.poll(context, &mut read, scratch, front)).await {
                 Next::Read(0) => return "the other side closed the connection".to_owned(),
-                Next::Read(octets) => kept.len() + octets,
-                Next::Writable => {
-                    peer.writable();
-                    continue;
+                Next::Read(octets) => {
+                    let filled = front.len() + octets;
+                    fed = self.feed(&scratch.borrow()[..filled], &mut kept, &mut peer);
                 }
+                Next::Writable => peer.writable(),
                 Next::Failed(error) => return error.to_string(),
                 Next::Closed => return "we closed the connection".to_owned(),
-            };
-            let scratch = scratch.borrow();
-            match peer.take(&scratch[..filled]) {
-                Ok(used) => {
-                    kept.clear();
-                    kept.extend_from_slice(&scratch[used..filled]);
-                }
-                Err(why) => return why,
             }
-            peer.settle();
         }
+        fed.err().unwrap_or_default()
+    }
+
+    /// Gives `peer` what was read; what it does not take yet is kept. Without TLS what was kept
+    /// before stands in front of `read`.
+    fn feed(&self, read: &[u8], kept: &mut Vec<u8>, peer: &mut impl Peer) -> Result<(), String> {
+        let opened = self
+            .layer
+            .borrow_mut()
+            .as_mut()
+            .map(|layer| layer.open(read, kept));
+        match opened {
+            None => {
+                let used = peer.take(read)?;
+                kept.clear();
+                kept.extend_from_slice(&read[used..]);
+            }
+            Some(opened) => {
+                opened.map_err(|error| error.to_string())?;
+                let used = peer.take(kept)?;
+                kept.drain(..used);
+            }
+        }
+        peer.settle();
+        Ok(())
     }
 
     fn poll(
@@ -267,7 +307,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut other, _) = listener.accept().await.unwrap();
-        let (link, _read) = Link::new(stream);
+        let (link, _read) = Link::new(stream, None);
         let mut sent = Vec::new();
         let mut number = 0_u8;
         // until the socket is full, and once more

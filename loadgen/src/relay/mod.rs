@@ -22,6 +22,7 @@ mod processes;
 mod receiver;
 mod report;
 mod scan;
+mod secure;
 mod sender;
 mod tally;
 mod team;

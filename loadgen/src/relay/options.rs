@@ -32,6 +32,10 @@ Examples:
     loadgen relay --via relay --target 127.0.0.1:2855 --users accounts.txt --idle 5000 \\
       --server-pid $(pgrep -x restante)
 
+  The same over TLS; the certificate is for receivers whom a forwarder connects to
+    loadgen relay --target 127.0.0.1:7102 --tls-trust ca.pem --tls-certificate cert.pem \\
+      --tls-key key.pem
+
 The exit code is 0 only if nothing was lost, doubled, changed or refused.";
 
 /// How messages reach their receivers.
@@ -76,6 +80,8 @@ pub struct Options {
     pub load: Load,
     #[command(flatten)]
     pub access: Access,
+    #[command(flatten)]
+    pub tls: Tls,
     #[command(flatten)]
     pub output: Output,
 }
@@ -183,6 +189,21 @@ pub struct Access {
     /// Leave `uri=` out of Authorization, as RFC 4976 writes it
     #[arg(long)]
     pub no_digest_uri: bool,
+}
+
+/// TLS under every connection.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct Tls {
+    /// Speak TLS, and believe the issuers in this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_trust: Option<PathBuf>,
+    /// Certificate of receivers who listen (PEM)
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_trust"])]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// What is told, and where.

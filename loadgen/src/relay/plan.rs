@@ -5,6 +5,7 @@ use super::{
     letter::{Range, Style},
     options::{Ends, FailureReport, Load, Options, Via},
     pair::Manner,
+    secure::Security,
 };
 use std::{fs, net::SocketAddr, time::Duration};
 
@@ -34,6 +35,8 @@ pub struct Plan {
     pub users: Vec<Credentials>,
     /// Whether answers to challenges name the digest-uri.
     pub names_uri: bool,
+    /// TLS, where it is spoken.
+    pub security: Option<Security>,
     /// How pairs send.
     pub manner: Manner,
     /// How ranges are written.
@@ -99,6 +102,7 @@ impl Plan {
             ports: u16::try_from(ports).map_err(|_| "too many --receiver-ports".to_owned())?,
             users: users(options)?,
             names_uri: !access.no_digest_uri,
+            security: security(options)?,
             manner: Manner {
                 size: load.size.0,
                 chunk: load.chunk.0,
@@ -217,6 +221,10 @@ fn check(options: &Options) -> Result<(), String> {
     if load.idle.is_some() && !is_relay {
         return Err("--idle sessions log in somewhere: give --via relay".to_owned());
     }
+    let threads = u32::from(load.threads).min(load.pairs);
+    if options.tls.tls_trust.is_some() && !is_relay && threads > 1 {
+        return Err("with TLS, receivers behind a forwarder have one of --threads".to_owned());
+    }
     if load.stalled >= load.pairs && load.stalled > 0 {
         return Err("--stalled: somebody has to go on".to_owned());
     }
@@ -227,6 +235,13 @@ fn check(options: &Options) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+fn security(options: &Options) -> Result<Option<Security>, String> {
+    let tls = &options.tls;
+    let own = tls.tls_certificate.as_deref().zip(tls.tls_key.as_deref());
+    let trust = tls.tls_trust.as_deref();
+    trust.map(|trust| Security::load(trust, own)).transpose()
 }
 
 fn users(options: &Options) -> Result<Vec<Credentials>, String> {
@@ -337,6 +352,8 @@ mod tests {
             "loadgen relay --stalled 10",
             "loadgen relay --via relay --ends sender --stalled 1",
             "loadgen relay --users /nowhere",
+            "loadgen relay --tls-trust /nowhere",
+            "loadgen relay --tls-trust /nowhere --threads 2",
         ] {
             assert!(plan(line).is_err(), "{line}");
         }
