@@ -122,9 +122,11 @@ impl Decoder {
         buf: &mut BytesMut,
         out: &mut Vec<Frame>,
     ) -> Result<(), DecodeError> {
-        // a guess that spares a full read the growing of its vector
-        out.reserve(1 + buf.len() / TYPICAL);
         while let Some(frame) = self.decode(buf)? {
+            if out.is_empty() {
+                // a guess that spares a full read the growing of its vector
+                out.reserve(1 + buf.len() / TYPICAL);
+            }
             out.push(frame);
         }
         Ok(())

@@ -20,8 +20,12 @@ pub fn encode(head: &Head, frame: &Frame, out: &mut BytesMut) {
     }
 }
 
+/// What a head needs beyond its id and its paths, as a rule.
+const ROOM: usize = 192;
+
 /// Appends the start line and the paths of a request.
 pub fn put_request(out: &mut BytesMut, id: &[u8], method: Method<'_>, to: &[u8], from: &[u8]) {
+    out.reserve(id.len() + to.len() + from.len() + ROOM);
     out.extend_from_slice(b"MSRP ");
     out.extend_from_slice(id);
     out.extend_from_slice(b" ");
@@ -31,6 +35,7 @@ pub fn put_request(out: &mut BytesMut, id: &[u8], method: Method<'_>, to: &[u8],
 
 /// Appends the head of a response with the usual comment for `code`.
 pub fn put_response_head(out: &mut BytesMut, id: &[u8], code: u16, to: &[u8], from: &[u8]) {
+    out.reserve(2 * id.len() + to.len() + from.len() + ROOM);
     put_status(out, id, code);
     put_paths(out, to, from);
 }
