@@ -10,11 +10,13 @@ mod inlet;
 mod layers;
 mod listen;
 mod outlet;
+mod queue;
 mod random;
 mod receive;
 mod shards;
 pub mod tls;
 mod transmit;
+mod upgrade;
 mod web;
 mod wire;
 

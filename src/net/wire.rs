@@ -1,7 +1,8 @@
 use super::{
     layers::Layers,
     tls::{Credentials, Expect, Peer, Session},
-    web::{self, Ends},
+    upgrade,
+    web::Ends,
 };
 use std::{cell::RefCell, io};
 use tokio::net::TcpStream;
@@ -40,7 +41,7 @@ impl Wire {
     ///
     /// Errors: the socket's, and `InvalidData` for a peer that asks for anything else.
     pub async fn accept_web(self, protocol: &str, ends: Box<dyn Ends + Send>) -> io::Result<Self> {
-        web::accept(self, protocol, ends).await
+        upgrade::accept(self, protocol, ends).await
     }
 
     /// Whether TLS protects it.
