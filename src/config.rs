@@ -4,7 +4,9 @@
 //! environment overrides the file. A wrong key or value is refused by its full name.
 mod overrides;
 
-use crate::{deferred, http, msrp, participating, policy, sip, sip_core, store, telemetry};
+use crate::{
+    deferred, http, msrp, participating, policy, sdp::Security, sip, sip_core, store, telemetry,
+};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path, path::PathBuf, time::Duration};
 
@@ -162,6 +164,7 @@ impl Config {
             self.sip.check(),
             self.msrp.check(),
             self.store.check(),
+            self.check_media(),
         ];
         match checks.into_iter().find_map(Result::err) {
             None => Ok(()),
@@ -170,6 +173,18 @@ impl Config {
                 expected,
                 got: self.value_of(key),
             }),
+        }
+    }
+
+    /// TLS can be demanded of the media only where peers can come by TLS.
+    fn check_media(&self) -> Result<(), Wrong> {
+        let is_required = self.participating.media_security == Security::Required;
+        match is_required && self.msrp.tls_listen.is_none() {
+            true => Err((
+                "msrp.tls_listen",
+                "set, because participating.media_security is required",
+            )),
+            false => Ok(()),
         }
     }
 

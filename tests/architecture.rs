@@ -102,6 +102,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("quick_xml", &["content"]),
     ("socket2", &["net"]),
     ("rustls", &["net"]),
+    ("rcgen", &["net"]),
     ("webpki", &["net"]),
     ("tungstenite", &["net"]),
     ("actix_web", &["http", "app"]),

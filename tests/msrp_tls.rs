@@ -95,7 +95,7 @@ async fn server_with_another_certificate_than_announced_is_not_talked_to() {
     let remote = Some(passive.local_uri().clone().into());
     let role = Role::Active(tls_addr(&theirs));
     let (_active, mut ear) = open(&ours, remote, role, &[&our_print]);
-    assert_eq!(ear.closed().await, CloseReason::ConnectFailed);
+    assert_eq!(ear.closed().await, CloseReason::Certificate);
 }
 
 #[actix::test]
@@ -126,7 +126,7 @@ async fn trusted_server_needs_no_fingerprint_and_an_unknown_one_is_refused() {
         passive.set_remote(&active.local_uri().clone().into());
         match is_trusting {
             true => ear.bound().await,
-            false => assert_eq!(ear.closed().await, CloseReason::ConnectFailed),
+            false => assert_eq!(ear.closed().await, CloseReason::Certificate),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     client::{self, ClientError, Device, DeviceConfig, Host, Tap},
     identity::{Address, AddressError},
     msrp::Uri,
+    sdp::Security,
     sip::transaction::Peer,
 };
 use actix_rt::{System, SystemRunner};
@@ -47,6 +48,9 @@ pub(super) struct Login {
     /// chain, the nearest one first
     #[arg(long, value_name = "msrp://HOST:PORT;tcp")]
     relay: Vec<Uri>,
+    /// Channels have TLS, or there are none
+    #[arg(long)]
+    secure: bool,
 }
 
 /// How SIP travels.
@@ -89,6 +93,10 @@ pub(super) fn open(
     let settings = client::Config {
         bind: local_address(login.server),
         relays: login.relay.iter().map(Uri::to_string).collect(),
+        media_security: match login.secure {
+            true => Security::Required,
+            false => settings.media_security,
+        },
         ..settings
     };
     let host = system.block_on(Host::start(settings, Some(tap)))?;

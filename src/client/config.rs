@@ -1,3 +1,4 @@
+use crate::sdp::Security;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
@@ -13,6 +14,9 @@ pub struct Config {
     pub relays: Vec<String>,
     /// Whether offers say `a=msrp-cema`: middleboxes may change addresses (RFC 6714).
     pub cema: bool,
+    /// Whether channels have TLS: with a certificate that the host makes for itself. Channels
+    /// through relays have as much of it as the relays' URIs say.
+    pub media_security: Security,
     /// Lifetime a registration asks for.
     #[serde(with = "humantime_serde")]
     pub registration: Duration,
@@ -63,6 +67,7 @@ impl Default for Config {
             bind: IpAddr::from([127, 0, 0, 1]),
             relays: Vec::new(),
             cema: true,
+            media_security: Security::Optional,
             registration: Duration::from_secs(3600),
             subscription: Duration::from_secs(3600),
             answer_timeout: Duration::from_secs(60),

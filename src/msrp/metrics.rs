@@ -27,7 +27,7 @@ const RESPONSES: [&str; 12] = [
 ];
 
 /// Why requests are refused.
-const REFUSALS: [&str; 31] = [
+const REFUSALS: [&str; 32] = [
     "relay_uri",
     "relay_client_away",
     "relay_next_hop",
@@ -44,6 +44,7 @@ const REFUSALS: [&str; 31] = [
     "relay_accounts",
     "bound_elsewhere",
     "no_session",
+    "certificate",
     "unknown_method",
     "media_type",
     "too_large",
@@ -62,13 +63,14 @@ const REFUSALS: [&str; 31] = [
 ];
 
 /// Why connections are closed.
-const CLOSINGS: [&str; 12] = [
+const CLOSINGS: [&str; 13] = [
     "local",
     "peer_closed",
     "broken",
     "framing",
     "bind_timeout",
     "connect_failed",
+    "certificate",
     "refused",
     "stalled",
     "internal",

@@ -1,3 +1,4 @@
+use crate::sdp::Security;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Config {
     pub list_page: usize,
     /// Whether offers and answers say `a=msrp-cema`: middleboxes may change addresses (RFC 6714).
     pub cema: bool,
+    /// Whether channels have TLS; with it, devices are known by the fingerprints they announce.
+    pub media_security: Security,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             max_subscriptions: 100_000,
             list_page: 200,
             cema: true,
+            media_security: Security::Optional,
         }
     }
 }

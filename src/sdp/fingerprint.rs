@@ -68,13 +68,14 @@ impl Fingerprint {
         self.function > HashFunction::Sha1
     }
 
-    /// The ones to hold a certificate against: those of the strongest function among `all`, and
-    /// none at all if that is too weak.
+    /// The ones to hold a certificate against: those of SHA-256, which we prefer since every peer
+    /// has it, or else of the strongest function among `all`; none at all if that is too weak.
     ///
     /// Source: RFC 8122 §5.1.
     pub fn decisive(all: &[Self]) -> Vec<&Self> {
-        let best = all.iter().filter(|one| one.is_strong());
-        let best = best.map(Self::function).max();
+        let strong = all.iter().map(Self::function);
+        let strong = strong.filter(|function| *function > HashFunction::Sha1);
+        let best = strong.max_by_key(|function| (*function == HashFunction::Sha256, *function));
         let decisive = all.iter().filter(|one| Some(one.function) == best);
         decisive.collect()
     }
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn strongest_function_decides_and_a_weak_one_never() {
+    fn one_function_decides_and_a_weak_one_never() {
         let (weak, one, other) = (
             of("sha-1", 20, 1),
             of("sha-256", 32, 2),
@@ -161,8 +162,11 @@ mod tests {
         );
         let strong = of("sha-512", 64, 4);
         let all = [weak.clone(), one.clone(), other.clone(), strong.clone()];
-        assert_eq!(Fingerprint::decisive(&all), [&strong]);
-        assert_eq!(Fingerprint::decisive(&all[..3]), [&one, &other]);
+        assert_eq!(Fingerprint::decisive(&all), [&one, &other]);
+        assert_eq!(
+            Fingerprint::decisive(&[weak.clone(), strong.clone()]),
+            [&strong]
+        );
         assert!(Fingerprint::decisive(&[weak]).is_empty());
     }
 }

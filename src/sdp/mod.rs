@@ -14,6 +14,7 @@ mod fingerprint;
 mod media;
 mod negotiation;
 pub mod path;
+mod security;
 mod setup;
 
 pub use cema::{Anchor, Names, lines_match, unknown_names};
@@ -23,6 +24,7 @@ pub use error::{Refusal, SdpError};
 pub use fingerprint::{Fingerprint, HashFunction, NoFingerprint};
 pub use media::MessageMedia;
 pub use negotiation::{Answer, Conclusion, LocalMedia, Role, answer, conclude, offer};
+pub use security::Security;
 pub use setup::Setup;
 
 /// Reads a session description.

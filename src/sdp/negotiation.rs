@@ -177,7 +177,7 @@ pub fn answer(
     })
 }
 
-/// The offered line to take, and what to answer it with: our first way that is offered at all.
+/// The offered line to take, and what to answer it with: with TLS, if both sides have that.
 fn choose<'a>(
     offer: &SessionDescription,
     local: &'a LocalMedia,
@@ -185,7 +185,9 @@ fn choose<'a>(
     let usable = offer.messages().filter(|(_, media)| media.port != 0);
     let usable: Vec<_> = usable.collect();
     let ways = [Some(&local.media), local.alternative.as_ref()];
-    let taken = ways.into_iter().flatten().find_map(|ours| {
+    let mut ways: Vec<_> = ways.into_iter().flatten().collect();
+    ways.sort_by_key(|ours| !ours.tls);
+    let taken = ways.into_iter().find_map(|ours| {
         let line = usable.iter().find(|(_, media)| media.tls == ours.tls);
         line.map(|(index, media)| (*index, media.clone(), ours))
     });
@@ -430,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn offer_with_and_without_tls_is_answered_as_we_prefer() {
+    fn offer_with_and_without_tls_is_answered_with_it() {
         let plain = local().media;
         let both = |first: &MessageMedia, second: &MessageMedia| LocalMedia {
             media: first.clone(),
@@ -445,7 +447,7 @@ mod tests {
         let either = format!("{secured}{lines}");
         for (offered, ours, tls) in [
             (&either, both(&secure, &plain), true),
-            (&either, both(&plain, &secure), false),
+            (&either, both(&plain, &secure), true),
             (&secured, both(&plain, &secure), true),
             (&FIGURE_9.to_owned(), both(&secure, &plain), false),
         ] {

@@ -5,9 +5,10 @@ use crate::{
     identity::Address,
     msrp::{
         self,
-        actor::{Direction, Switchboard},
+        actor::{Direction, Exchange, Switchboard},
     },
-    net::{self, Shards},
+    net::{self, Shards, tls::Credentials},
+    sdp::Security,
     sip::{
         self,
         actor::{EndpointHandle, Incoming, StartError},
@@ -114,11 +115,18 @@ fn switchboard(
     config: &Config,
     tap: Option<Tap>,
 ) -> io::Result<Rc<Switchboard>> {
-    let board = Switchboard::single(&msrp::Config {
+    let has_tls = config.media_security != Security::None;
+    let exchange = Exchange::new(1);
+    if has_tls {
+        exchange.protect(Credentials::self_signed().map_err(io::Error::other)?);
+    }
+    let settings = msrp::Config {
         listen,
+        tls_listen: has_tls.then_some(listen),
         max_chunk: config.chunk,
         ..msrp::Config::default()
-    })?;
+    };
+    let board = Switchboard::start(0, &exchange, &settings)?;
     if let Some(tap) = tap {
         board.set_tap(move |direction, text| {
             let way = match direction {

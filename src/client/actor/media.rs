@@ -43,31 +43,48 @@ pub(super) async fn prospect(device: &State) -> Result<Prospect, ClientError> {
     let id = board.new_session_id();
     let own = board.local_uri(&id);
     let passage = Passage::open(device, own.clone()).await?;
-    let public = passage.as_ref().map(|passage| passage.public.to_string());
-    let mut media = MessageMedia {
-        path: public.unwrap_or_else(|| own.to_string()),
-        accept_types: ACCEPT_TYPES.map(str::to_owned).to_vec(),
-        accept_wrapped_types: vec!["*".to_owned()],
-        max_size: Some(device.config().max_size.as_u64()),
-        setup: Some(match passage {
-            Some(_) => Setup::ActPass,
-            None => Setup::Active,
-        }),
-        cema: device.config().cema,
-        ..MessageMedia::default()
+    let (media, alternative) = match &passage {
+        Some(passage) => (media(device, &passage.public.to_string()), None),
+        None => {
+            let secure = board.local_secure_uri(&id).zip(board.fingerprint());
+            let secure = secure.map(|(uri, fingerprint)| MessageMedia {
+                tls: true,
+                fingerprints: fingerprint.to_string().parse().into_iter().collect(),
+                ..media(device, uri.as_str())
+            });
+            let security = device.config().media_security;
+            security.ways(media(device, own.as_str()), secure)
+        }
     };
-    if let Some(hop) = media.first_hop() {
-        (media.address, media.port) = (hop.host, hop.port);
-    }
     // an o= line takes 63 bits everywhere
     let session_id = net::random_u64() >> 1;
     let local = LocalMedia {
         session_id,
         version: 1,
         media,
-        alternative: None,
+        alternative,
     };
     Ok(Prospect { id, local, passage })
+}
+
+/// The media line of a channel that ends at the last URI of `path`.
+fn media(device: &State, path: &str) -> MessageMedia {
+    let mut media = MessageMedia {
+        path: path.to_owned(),
+        accept_types: ACCEPT_TYPES.map(str::to_owned).to_vec(),
+        accept_wrapped_types: vec!["*".to_owned()],
+        max_size: Some(device.config().max_size.as_u64()),
+        cema: device.config().cema,
+        ..MessageMedia::default()
+    };
+    media.setup = Some(match media.is_relayed() {
+        true => Setup::ActPass,
+        false => Setup::Active,
+    });
+    if let Some(hop) = media.first_hop() {
+        (media.address, media.port) = (hop.host, hop.port);
+    }
+    media
 }
 
 /// Answers `offer`.
@@ -83,6 +100,7 @@ pub(super) async fn answer(
         hop: answer.hop.clone(),
         remote: answer.remote.clone(),
         cema: answer.local.cema,
+        tls: answer.local.tls,
     };
     Ok((answer, agreed))
 }
@@ -101,6 +119,7 @@ pub(super) async fn conclude(
         hop: concluded.hop,
         remote,
         cema: concluded.cema,
+        tls: local.media.tls,
     })
 }
 
@@ -110,6 +129,7 @@ pub(super) struct Agreed {
     hop: Hop,
     pub remote: MessageMedia,
     cema: bool,
+    tls: bool,
 }
 
 /// Looks up what is needed to tell whether a middlebox has changed these.
@@ -178,10 +198,11 @@ pub(super) async fn open(
             }
         }),
     };
+    let is_relayed = prospect.passage.is_some();
     let (sink, events) = pipe();
     let mut open = OpenSession {
         local_id: prospect.id,
-        remote_path: Some(remote.clone()),
+        remote_path: None,
         role,
         accept_types: Vec::new(),
         max_size: Some(device.config().max_size.as_u64()),
@@ -189,14 +210,32 @@ pub(super) async fn open(
     };
     let board = &device.host.board;
     let session = match prospect.passage {
+        None if agreed.tls => {
+            let session = board.open_secure(open, Vec::new());
+            session.ok_or_else(|| unusable("this host has no certificate".into()))?
+        }
         None => board.open(open),
         Some(passage) => {
             open.remote_path = Some(passage.path_to(&remote));
             board.open_on(passage.into_stream(), open)
         }
     };
+    if agreed.tls && !agreed.remote.is_relayed() {
+        let known = sdp::Fingerprint::decisive(&agreed.remote.fingerprints);
+        let known: Vec<_> = known.iter().map(|known| known.to_string()).collect();
+        if known.is_empty() {
+            session.close();
+            return Err(unusable(
+                "no certificate announced by SHA-256 or better".into(),
+            ));
+        }
+        session.expect_certificates(&known);
+    }
     if agreed.cema {
         session.expect_middlebox();
+    }
+    if !is_relayed {
+        session.set_remote(&remote);
     }
     Ok((session, events))
 }

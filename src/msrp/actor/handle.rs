@@ -41,6 +41,17 @@ impl SessionHandle {
         self.0.board.set_remote(&self.0, path);
     }
 
+    /// Takes peers only that show a certificate with one of these fingerprints, as in
+    /// `a=fingerprint`; those of hash functions that are too weak count for nothing. To be called
+    /// before [`SessionHandle::set_remote`]; who bound a passive session before is turned out
+    /// unless it has such a certificate.
+    ///
+    /// Source: RFC 4975 §14.4, RFC 8122 §6.2.
+    pub fn expect_certificates(&self, fingerprints: &[String]) {
+        let known = fingerprints.iter().filter_map(|text| text.parse().ok());
+        self.0.expect_certificates(known.collect());
+    }
+
     /// Both ends speak CEMA: where `msrp.session_match` allows it, requests are the session's
     /// whatever host and port stand before its id.
     ///

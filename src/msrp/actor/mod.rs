@@ -122,6 +122,9 @@ pub enum CloseReason {
     BindTimeout,
     /// No connection to the peer could be made.
     ConnectFailed,
+    /// The peer showed another certificate than the one that was announced, or than one of an
+    /// issuer we trust.
+    Certificate,
     /// The peer refused the request that was to bind the session: 481, 506 or another status.
     Refused(u16),
     /// The peer took nothing of what was queued for it.
@@ -140,6 +143,7 @@ impl CloseReason {
             Self::Framing => "framing",
             Self::BindTimeout => "bind_timeout",
             Self::ConnectFailed => "connect_failed",
+            Self::Certificate => "certificate",
             Self::Refused(_) => "refused",
             Self::Stalled => "stalled",
             Self::Internal => "internal",

@@ -4,7 +4,7 @@ use super::{CloseReason, link::Link, listener, session::State, switchboard::Swit
 use crate::{
     clock,
     msrp::{Uri, relay::Sealer, uri::Host},
-    net::tls::Expect,
+    net::tls::{Expect, is_unbelieved},
 };
 use std::{
     io,
@@ -158,13 +158,17 @@ impl Switchboard {
                 }
             }
             Err(error) => {
-                tracing::debug!(peer = ?neighbour.place, %error, "MSRP connection not made");
-                self.metrics.closed(CloseReason::ConnectFailed.kind());
+                let reason = match is_unbelieved(&error) {
+                    true => CloseReason::Certificate,
+                    false => CloseReason::ConnectFailed,
+                };
+                tracing::debug!(peer = ?neighbour.place, %error, reason = reason.kind(), "MSRP connection not made");
+                self.metrics.closed(reason.kind());
                 let failed = Way::Failed(clock::now());
                 self.outbound.borrow_mut().insert(neighbour, failed);
                 for waiter in waiting {
                     match waiter {
-                        Waiter::Session(session) => session.lost(CloseReason::ConnectFailed),
+                        Waiter::Session(session) => session.lost(reason),
                         Waiter::Feeder(feeder) => resume(&feeder),
                     }
                 }

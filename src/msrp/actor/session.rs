@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) local_text: Bytes,
     pub(super) role: Role,
     /// What the certificate of a peer must be like that comes by TLS; empty: any will do.
-    pub(super) fingerprints: Vec<Fingerprint>,
+    pub(super) fingerprints: RefCell<Vec<Fingerprint>>,
     /// The peer's path on the wire; empty until it is known.
     pub(super) remote: RefCell<Bytes>,
     pub(super) machine: RefCell<Session>,
@@ -65,7 +65,7 @@ impl State {
             local_text: Bytes::copy_from_slice(local.as_str().as_bytes()),
             local,
             role: open.role,
-            fingerprints,
+            fingerprints: RefCell::new(fingerprints),
             remote: RefCell::default(),
             machine: RefCell::new(Session::new(rules)),
             streams: RefCell::default(),
@@ -120,11 +120,21 @@ impl State {
         match (self.local.is_secure(), link.outlet.is_secure()) {
             (false, _) => true,
             (true, false) => link.peer.ip() == self.board.listen_addr().ip(),
-            (true, true) if self.fingerprints.is_empty() => true,
+            (true, true) if self.fingerprints.borrow().is_empty() => true,
             (true, true) => link
                 .outlet
                 .peer()
-                .is_some_and(|peer| self.fingerprints.contains(&peer.fingerprint)),
+                .is_some_and(|peer| self.fingerprints.borrow().contains(&peer.fingerprint)),
+        }
+    }
+
+    /// Takes only peers with one of these certificates from now on; who came before with another
+    /// one is turned out.
+    pub(super) fn expect_certificates(self: &Rc<Self>, known: Vec<Fingerprint>) {
+        *self.fingerprints.borrow_mut() = known;
+        if self.link().is_ok_and(|link| !self.may_come_by(&link)) {
+            self.board.metrics.refused("certificate");
+            self.end_here(CloseReason::Certificate);
         }
     }
 

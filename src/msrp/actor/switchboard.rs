@@ -271,20 +271,26 @@ impl Switchboard {
     /// Opens a session on a connection that was made elsewhere: that of a client to its relay,
     /// with what was read of it and not taken. It carries no other session.
     ///
-    /// An active session sends at once, also here (RFC 6135 §4.5).
+    /// An active session sends at once, also here (RFC 6135 §4.5). A passive one waits for its
+    /// peer's first request: what it sent before that would come by another connection than the
+    /// one its peer is making.
     pub fn open_on(
         self: &Rc<Self>,
         (inlet, frames): (Inlet<Decoder>, Vec<Frame>),
         open: OpenSession,
     ) -> SessionHandle {
         let path = open.remote_path.as_ref().map(Path::to_string);
+        let role = open.role;
         let handle = self.open(OpenSession {
             remote_path: None,
             ..open
         });
         *handle.0.remote.borrow_mut() = path.unwrap_or_default().into();
         let link = listener::start(self, inlet, frames, true);
-        handle.0.bind(&link);
+        match role {
+            Role::Active(_) => handle.0.bind(&link),
+            Role::Passive => self.await_peer(&handle.0),
+        }
         handle
     }
 
@@ -294,14 +300,12 @@ impl Switchboard {
         if !is_first || state.is_over() || state.link().is_ok() {
             return;
         }
-        state
-            .bind_until
-            .set(Some(clock::now() + self.config.bind_timeout));
-        self.waiting.borrow_mut().push(Rc::downgrade(state));
+        self.await_peer(state);
         if let Role::Active(addr) = state.role {
             let shard = path.first().session_id().and_then(shard_digits);
-            let expect = match state.fingerprints.is_empty() {
-                false => Some(Expect::Fingerprints(state.fingerprints.clone())),
+            let known = state.fingerprints.borrow().clone();
+            let expect = match known.is_empty() {
+                false => Some(Expect::Fingerprints(known)),
                 true => Neighbour::of(path.first()).and_then(|neighbour| neighbour.expect),
             };
             let neighbour = Neighbour {
@@ -311,6 +315,12 @@ impl Switchboard {
             };
             self.connect(state, neighbour);
         }
+    }
+
+    fn await_peer(&self, state: &Rc<State>) {
+        let until = clock::now() + self.config.bind_timeout;
+        state.bind_until.set(Some(until));
+        self.waiting.borrow_mut().push(Rc::downgrade(state));
     }
 
     /// Returns the shard that owns what a To-Path names: the client of a relay URI may have moved

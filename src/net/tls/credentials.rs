@@ -50,7 +50,8 @@ pub enum TlsError {
 /// connections are open, which go on as they began.
 #[derive(Debug)]
 pub struct Credentials {
-    files: Files,
+    /// Nothing where the certificate is of our own making.
+    files: Option<Files>,
     now: RwLock<Loaded>,
 }
 
@@ -70,15 +71,36 @@ impl Credentials {
     /// Errors: a file is missing or broken, or the key does not belong to the certificate.
     pub fn load(files: Files) -> Result<Arc<Self>, TlsError> {
         let now = RwLock::new(Loaded::read(&files)?);
+        let files = Some(files);
         Ok(Arc::new(Self { files, now }))
+    }
+
+    /// Makes a certificate that nobody vouches for and that is kept in memory only. Peers know it
+    /// by its fingerprint (RFC 4975 §14.4).
+    ///
+    /// Errors: there are no random numbers for its key.
+    pub fn self_signed() -> Result<Arc<Self>, TlsError> {
+        let made = rcgen::generate_simple_self_signed(vec!["msrp.invalid".to_owned()])
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())
+            .map_err(|error| rustls::Error::General(error.to_owned()))?;
+        let provider = Arc::new(ring::default_provider());
+        let ours = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider)?;
+        let now = Loaded::of(Some(Arc::new(ours)), None, false, provider)?;
+        Ok(Arc::new(Self {
+            files: None,
+            now: RwLock::new(now),
+        }))
     }
 
     /// Reads the files again, for the connections that come.
     ///
     /// Errors: as [`Credentials::load`]; what was read before stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = Loaded::read(&self.files)?;
-        *self.now.write() = loaded;
+        if let Some(files) = &self.files {
+            let loaded = Loaded::read(files)?;
+            *self.now.write() = loaded;
+        }
         Ok(())
     }
 
@@ -100,6 +122,15 @@ impl Loaded {
             _ => None,
         };
         let trust = files.trust.as_deref().map(issuers).transpose()?;
+        Self::of(ours, trust, files.require_client_certificate, provider)
+    }
+
+    fn of(
+        ours: Option<Arc<CertifiedKey>>,
+        trust: Option<Arc<RootCertStore>>,
+        required: bool,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
         let clients = Arc::new(Clients {
             issuers: match &trust {
                 None => None,
@@ -112,7 +143,7 @@ impl Loaded {
                     Some(built.map_err(|error| rustls::Error::General(error.to_string()))?)
                 }
             },
-            required: files.require_client_certificate,
+            required,
             algorithms: provider.signature_verification_algorithms,
         });
         let fingerprint = ours

@@ -17,6 +17,12 @@ pub use peer::Peer;
 pub(super) use session::Session;
 pub(super) use steps::Sealed;
 
+/// Whether a connection was not made because of the certificate that its other end showed.
+pub fn is_unbelieved(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 /// Who must be at the other end of a connection we make.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expect {

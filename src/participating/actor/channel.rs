@@ -1,7 +1,7 @@
 use super::Services;
 use crate::{
     msrp::{
-        Path,
+        Path, Uri,
         actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink},
     },
     participating::invitation,
@@ -35,6 +35,10 @@ pub(super) enum Unfit {
     Path,
     #[error("the host in a=path can't be found")]
     Host,
+    #[error("a=fingerprint announces no certificate by SHA-256 or better")]
+    NoFingerprint,
+    #[error("this server has no certificate")]
+    NoTls,
 }
 
 impl Unfit {
@@ -44,7 +48,8 @@ impl Unfit {
             Self::Description(error) => error.status(),
             Self::Refused(refusal) => refusal.status(),
             Self::Path => 400,
-            Self::Host => 488,
+            Self::Host | Self::NoFingerprint => 488,
+            Self::NoTls => 500,
         }
     }
 
@@ -62,6 +67,8 @@ impl Unfit {
             Self::Refused(refusal) => refusal.kind(),
             Self::Path => "bad_path",
             Self::Host => "unknown_host",
+            Self::NoFingerprint => "no_fingerprint",
+            Self::NoTls => "no_certificate",
         }
     }
 }
@@ -76,10 +83,24 @@ impl Sink for Nobody {
 impl Channel {
     pub fn new(services: &Rc<Services>) -> Self {
         let id = services.switchboard.new_session_id();
-        let uri = services.switchboard.local_uri(&id);
-        let limit = services.deferred.config().max_message.as_u64();
-        let mut media = invitation::media(&uri.to_string(), limit);
-        media.cema = services.config.cema;
+        let board = &services.switchboard;
+        let media = |uri: Uri| MessageMedia {
+            cema: services.config.cema,
+            tls: uri.is_secure(),
+            ..invitation::media(
+                uri.as_str(),
+                services.deferred.config().max_message.as_u64(),
+            )
+        };
+        let fingerprint = board.fingerprint();
+        let fingerprint = fingerprint.and_then(|known| known.to_string().parse().ok());
+        let secure = board.local_secure_uri(&id).zip(fingerprint);
+        let secure = secure.map(|(uri, fingerprint)| MessageMedia {
+            fingerprints: vec![fingerprint],
+            ..media(uri)
+        });
+        let security = services.config.media_security;
+        let (media, alternative) = security.ways(media(board.local_uri(&id)), secure);
         Self {
             services: services.clone(),
             local: LocalMedia {
@@ -87,7 +108,7 @@ impl Channel {
                 session_id: u64::from_str_radix(&id[2..17], 16).unwrap_or(1),
                 version: 1,
                 media,
-                alternative: None,
+                alternative,
             },
             id,
         }
@@ -103,7 +124,8 @@ impl Channel {
         let names = names(offered.filter(|media| self.local.media.cema && media.cema)).await;
         let answer = sdp::answer(offer, &self.local, &names).map_err(Unfit::Refused)?;
         let role = role(answer.role, &answer.hop).await?;
-        let session = self.open(role, sink);
+        let session = self.open(&answer.local, role, sink)?;
+        expect(&session, &answer.local, &answer.remote)?;
         if answer.local.cema {
             session.expect_middlebox();
         }
@@ -127,9 +149,9 @@ impl Channel {
     }
 
     /// Begins to listen, and describes where.
-    pub fn offer(&self) -> (SessionHandle, Vec<u8>) {
-        let session = self.open(Role::Passive, Box::new(Nobody));
-        (session, sdp::offer(&self.local))
+    pub fn offer(&self) -> Result<(SessionHandle, Vec<u8>), Unfit> {
+        let session = self.open(&self.local.media, Role::Passive, Box::new(Nobody))?;
+        Ok((session, sdp::offer(&self.local)))
     }
 
     /// Takes the answer to what was offered; the session's events go to `sink`.
@@ -154,9 +176,13 @@ impl Channel {
             Role::Passive => session,
             active => {
                 session.close();
-                self.open(active, Box::new(Nobody))
+                self.open(&self.local.media, active, Box::new(Nobody))?
             }
         };
+        if let Err(unfit) = expect(&session, &self.local.media, &remote) {
+            session.close();
+            return Err(unfit);
+        }
         if agreed.cema {
             session.expect_middlebox();
         }
@@ -171,17 +197,45 @@ impl Channel {
         })
     }
 
-    fn open(&self, role: Role, sink: Box<dyn Sink>) -> SessionHandle {
-        let media = &self.local.media;
-        self.services.switchboard.open(OpenSession {
+    fn open(
+        &self,
+        media: &MessageMedia,
+        role: Role,
+        sink: Box<dyn Sink>,
+    ) -> Result<SessionHandle, Unfit> {
+        let board = &self.services.switchboard;
+        let open = OpenSession {
             local_id: self.id.clone(),
             remote_path: None,
             role,
             accept_types: media.accept_types.clone(),
             max_size: media.max_size,
             sink,
-        })
+        };
+        match media.tls {
+            true => board.open_secure(open, Vec::new()).ok_or(Unfit::NoTls),
+            false => Ok(board.open(open)),
+        }
     }
+}
+
+/// Tells the session by which certificate it knows its peer. Relays are known by
+/// the names in theirs.
+fn expect(
+    session: &SessionHandle,
+    local: &MessageMedia,
+    remote: &MessageMedia,
+) -> Result<(), Unfit> {
+    if !local.tls || remote.is_relayed() {
+        return Ok(());
+    }
+    let known = sdp::Fingerprint::decisive(&remote.fingerprints);
+    let known: Vec<_> = known.iter().map(|known| known.to_string()).collect();
+    if known.is_empty() {
+        return Err(Unfit::NoFingerprint);
+    }
+    session.expect_certificates(&known);
+    Ok(())
 }
 
 fn path(media: &MessageMedia) -> Result<Path, Unfit> {

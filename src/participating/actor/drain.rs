@@ -196,7 +196,7 @@ async fn by_channel(
     page: &[Envelope],
 ) -> Result<(), Failed> {
     let channel = Channel::new(services);
-    let (session, offer) = channel.offer();
+    let (session, offer) = channel.offer()?;
     let guard = CloseOnDrop(session.clone());
     let (owner, mut news) = feed();
     let options = push(services, recipient, binding, page, offer);

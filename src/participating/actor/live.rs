@@ -56,7 +56,9 @@ pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
 async fn ring(call: &mut Call, binding: &Binding) -> Rung {
     let services = call.services.clone();
     let channel = Channel::new(&services);
-    let (session, offer) = channel.offer();
+    let Ok((session, offer)) = channel.offer() else {
+        return Rung::Attempt(Attempt::Refused(503));
+    };
     let (owner, mut news) = feed();
     let options = invitation_of(call, binding, offer);
     let Ok(dialog) = Dialog::invite(&services.endpoint, options, owner) else {

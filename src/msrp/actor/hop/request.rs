@@ -41,6 +41,13 @@ impl HopActor {
                 self.give(session, head)
             }
             (Admission::Refuse(506), _) => self.refuse(&head, 506, "bound_elsewhere"),
+            _ if self.is_unbelieved(&head) => {
+                tracing::warn!(
+                    peer = %self.link.peer,
+                    "a peer with another certificate than announced was turned away"
+                );
+                self.refuse(&head, 481, "certificate")
+            }
             _ => self.refuse(&head, 481, "no_session"),
         }
     }
@@ -101,6 +108,13 @@ impl HopActor {
             Some(Some(false)) => Place::Elsewhere,
         };
         (session, place)
+    }
+
+    /// Whether there is such a session, but not for who shows this certificate.
+    fn is_unbelieved(&self, head: &Head) -> bool {
+        let path = head.to_path_text().unwrap_or_default();
+        let session = uri::session_id_of(path).and_then(|id| self.link.board.session(id));
+        session.is_some_and(|session| session.is_named_by(path) && !session.may_come_by(&self.link))
     }
 
     /// Answers a request that no session takes, where an answer is allowed (RFC 4975 §7.2).
