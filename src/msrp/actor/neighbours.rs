@@ -159,10 +159,15 @@ impl Switchboard {
             }
             Err(error) => {
                 let reason = match is_unbelieved(&error) {
-                    true => CloseReason::Certificate,
-                    false => CloseReason::ConnectFailed,
+                    true => {
+                        tracing::warn!(peer = ?neighbour.place, %error, "the peer's certificate is not the one announced, or nobody vouches for it");
+                        CloseReason::Certificate
+                    }
+                    false => {
+                        tracing::debug!(peer = ?neighbour.place, %error, "MSRP connection not made");
+                        CloseReason::ConnectFailed
+                    }
                 };
-                tracing::debug!(peer = ?neighbour.place, %error, reason = reason.kind(), "MSRP connection not made");
                 self.metrics.closed(reason.kind());
                 let failed = Way::Failed(clock::now());
                 self.outbound.borrow_mut().insert(neighbour, failed);
