@@ -6,20 +6,18 @@ mod relay;
 
 use futures_util::future::{join, join_all};
 use relay::{
-    PATIENCE, Peer, Reader, RelayConfig, answer, anywhere, body, client, door, flag, id,
-    plain_request, range, send, start, start_any, stranger, value,
+    PATIENCE, Parts, Peer, Reader, RelayConfig, answer, anywhere, body, client, content, door,
+    plain_request, send, start, start_any, stranger, talk, value,
 };
 use restante::msrp::{Config, actor::Switchboard};
 use std::{
     cell::Cell,
-    collections::HashMap,
     rc::Rc,
     time::{Duration, Instant},
 };
 use tokio::{
     io::AsyncWriteExt,
     net::tcp::OwnedWriteHalf,
-    sync::mpsc,
     time::{sleep, timeout},
 };
 
@@ -38,35 +36,6 @@ async fn narrow_client(board: &Switchboard, name: &str) -> (Peer, String) {
     let mut peer = Peer::connect_narrowly(board.listen_addr(), name).await;
     let given = peer.use_path(&door(board), name).await;
     (peer, given)
-}
-
-/// The content of the message `number`: `octets` of them.
-fn content(number: usize, octets: usize) -> String {
-    let mut text = format!("{number:08}:").repeat(octets / 9 + 1);
-    text.truncate(octets);
-    text
-}
-
-/// Messages whose SENDs may be cut wherever a read of the relay ended.
-#[derive(Default)]
-struct Parts(HashMap<String, String>);
-
-impl Parts {
-    /// Takes a SEND; returns the number of the message that it completes.
-    fn take(&mut self, frame: &str, octets: usize) -> Option<usize> {
-        let (from, name) = (value(frame, "From-Path"), value(frame, "Message-ID"));
-        let key = format!("{from:?} {name:?}");
-        let text = self.0.entry(key.clone()).or_default();
-        assert_eq!(range(frame).0, text.len() as u64 + 1, "{key} joins");
-        text.push_str(body(frame));
-        if flag(frame) == '+' {
-            return None;
-        }
-        let text = self.0.remove(&key).unwrap();
-        let number = text[..8].parse().unwrap();
-        assert_eq!(text, content(number, octets));
-        Some(number)
-    }
 }
 
 /// Writes `count` SENDs, counting them; nobody waits for answers.
@@ -296,57 +265,6 @@ async fn answers_that_nobody_reads_stop_the_reading_of_requests_and_come_later()
     }
     assert!(octets > 4 << 20);
     asking.await.unwrap();
-}
-
-/// One end of a talk in which both write as fast as they can: answers queue behind what was
-/// written before.
-async fn talk(peer: Peer, to: String, count: usize) {
-    let (mut reader, mut writer, uri) = (peer.reader, peer.writer, peer.uri);
-    let (give, mut answers) = mpsc::unbounded_channel::<String>();
-    let from = uri.clone();
-    let writing = async move {
-        for number in 0..count {
-            while let Ok(text) = answers.try_recv() {
-                writer.write_all(text.as_bytes()).await.unwrap();
-            }
-            let text = send(
-                &format!("t{number:07}"),
-                &to,
-                &from,
-                "",
-                &content(number, 100),
-            );
-            writer.write_all(text.as_bytes()).await.unwrap();
-        }
-        while let Some(text) = answers.recv().await {
-            writer.write_all(text.as_bytes()).await.unwrap();
-        }
-        writer
-    };
-    let reading = async move {
-        let (mut parts, mut taken, mut answered) = (Parts::default(), 0, 0);
-        while taken < count || answered < count {
-            let frame = reader.frame().await;
-            match frame.split(' ').nth(2).map(|word| &word[..3]) {
-                Some("SEN") => {
-                    if let Some(number) = parts.take(&frame, 100) {
-                        assert_eq!(number, taken);
-                        taken += 1;
-                    }
-                    let to = value(&frame, "From-Path")
-                        .unwrap()
-                        .split(' ')
-                        .next()
-                        .unwrap();
-                    give.send(answer(id(&frame), "200 OK", to, &uri)).unwrap();
-                }
-                Some("200") => answered += 1,
-                _ => panic!("{frame}"),
-            }
-        }
-        reader
-    };
-    let (_reader, _writer) = join(reading, writing).await;
 }
 
 #[actix::test]

@@ -3,8 +3,10 @@
 
 mod relay;
 
+use futures_util::future::join_all;
 use relay::{
-    Peer, RelayConfig, answer, anywhere, body, desk, flag, id, keys, plain_request, send, value,
+    Peer, RelayConfig, answer, anywhere, body, desk, flag, id, keys, plain_request, send, talk,
+    value,
 };
 use restante::{
     msrp::actor::{Exchange, Switchboard},
@@ -151,5 +153,24 @@ async fn client_that_comes_back_is_reached_whichever_arbiter_it_is_on() {
             answer(&name, "200 OK", &alice.uri, &given)
         );
         left.push(bob);
+    }
+}
+
+/// Each sends to the next one before it is known where that one is: connections may move while
+/// more comes in on them.
+#[actix::test]
+async fn clients_of_all_arbiters_flood_each_other_and_nothing_is_lost() {
+    let (_shards, listen) = start().await;
+    for _ in 0..3 {
+        let clients = clients(listen).await;
+        let ends: Vec<_> = clients
+            .iter()
+            .map(|(peer, given)| (given.clone(), peer.uri.clone()))
+            .collect();
+        let talks = clients.into_iter().enumerate().map(|(at, (peer, given))| {
+            let (far, last) = &ends[(at + 1) % ends.len()];
+            talk(peer, format!("{given} {far} {last}"), 150)
+        });
+        join_all(talks).await;
     }
 }

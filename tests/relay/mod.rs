@@ -3,10 +3,12 @@
 #![allow(unused_imports, reason = "each test file uses its own part")]
 
 mod peer;
+mod talk;
 mod text;
 
 pub use peer::{PATIENCE, Peer, Reader};
 pub use restante::msrp::relay::Config as RelayConfig;
+pub use talk::{Parts, content, talk};
 pub use text::{
     Messages, answer, body, chunk, flag, head, id, plain_request, proof, range, request, send,
     value,

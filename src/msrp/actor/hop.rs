@@ -49,7 +49,10 @@ pub(super) struct HopActor {
     pub(super) intake: Intake,
     first: Vec<Frame>,
     /// Ways to other shards that own sessions on this connection.
-    bypasses: HashMap<usize, Rc<Bypass>>,
+    pub(super) bypasses: HashMap<usize, Rc<Bypass>>,
+    /// Flows that take one of them, by their path lines: they stay there even if their client
+    /// moves, so that nothing overtakes what is under way.
+    pub(super) detours: HashMap<Bytes, usize>,
     /// The way that the last relayed SEND took.
     pub(super) last: Option<Rc<Route>>,
     /// Frames that wait for their far side. The connection is not read while there are any.
@@ -86,6 +89,7 @@ impl HopActor {
             intake: Intake::of(inlet),
             first,
             bypasses: HashMap::new(),
+            detours: HashMap::new(),
             last: None,
             held: Vec::new(),
             is_holding: false,

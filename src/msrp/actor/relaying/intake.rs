@@ -15,6 +15,8 @@ use std::{rc::Rc, time::Duration};
 
 /// How long a connection takes to change its shard.
 const MOVE: Duration = Duration::from_millis(2);
+/// Flows of one connection that are known to go to other shards.
+const MOST_DETOURS: usize = 1024;
 
 /// What became of a SEND that is here as a whole.
 pub(in crate::msrp::actor) enum Step {
@@ -60,9 +62,7 @@ impl HopActor {
     /// Looks for the way of a SEND that nothing like it took before. Returns whether it goes on.
     pub(in crate::msrp::actor) fn begins_flow(&self, head: &Head) -> bool {
         let is_relays = self.link.board.exchange.desk().is_some() && head.check().is_ok();
-        is_relays
-            && self.find(head).0.is_none()
-            && matches!(self.link.find_way(head), Way::Known(_))
+        is_relays && self.find(head).0.is_none() && matches!(self.find_way(head), Way::Known(_))
     }
 
     fn known_route(&mut self, path_lines: &[u8]) -> Option<&Rc<Route>> {
@@ -83,7 +83,7 @@ impl HopActor {
             self.link.take_auth(head);
             return Some(Current::Nobody);
         }
-        Some(match self.link.find_way(head) {
+        Some(match self.find_way(head) {
             Way::NotRelayed => return None,
             Way::Known(route) => self.send_on(route, head),
             Way::Opening(neighbour) => {
@@ -93,7 +93,10 @@ impl HopActor {
             }
             Way::Unreachable(lines) => self.refuse_late(&lines, head),
             Way::Refused(code, reason) => self.refuse(head, code, reason),
-            Way::Foreign(shard) => self.take_foreign(head.clone(), shard),
+            Way::Foreign(shard) => {
+                self.note_detour(head, shard);
+                self.take_foreign(head.clone(), shard)
+            }
             Way::Moves(shard) => {
                 self.hold();
                 if let Some(actor) = self.link.actor() {
@@ -111,6 +114,31 @@ impl HopActor {
                 Current::Held(head.clone())
             }
         })
+    }
+
+    /// Finds the way of a request: the same as before for what went to another shard.
+    fn find_way(&self, head: &Head) -> Way {
+        let detour = self.detours.get(head.path_lines());
+        match detour.filter(|shard| self.is_bypassing(**shard)) {
+            Some(shard) => Way::Foreign(*shard),
+            None => self.link.find_way(head),
+        }
+    }
+
+    fn note_detour(&mut self, head: &Head, shard: usize) {
+        if self.detours.contains_key(head.path_lines()) && self.is_bypassing(shard) {
+            return;
+        }
+        if self.detours.len() >= MOST_DETOURS {
+            self.detours.clear();
+        }
+        let path_lines = Bytes::copy_from_slice(head.path_lines());
+        self.detours.insert(path_lines, shard);
+    }
+
+    fn is_bypassing(&self, shard: usize) -> bool {
+        let bypass = self.bypasses.get(&shard);
+        bypass.is_some_and(|bypass| !bypass.is_over())
     }
 
     fn send_on(&mut self, route: Rc<Route>, head: &Head) -> Current {
