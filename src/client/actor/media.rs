@@ -13,7 +13,7 @@ use crate::{
     },
     net,
     profile::mime,
-    sdp::{self, LocalMedia, MessageMedia, Names, SessionDescription, Setup, path::Hop},
+    sdp::{self, LocalMedia, MessageMedia, Names, Security, SessionDescription, Setup, path::Hop},
     sip::codec::{Message, Name},
 };
 use bytes::Bytes;
@@ -42,6 +42,10 @@ pub(super) async fn prospect(device: &State) -> Result<Prospect, ClientError> {
     let board = &device.host.board;
     let id = board.new_session_id();
     let own = board.local_uri(&id);
+    let config = device.config();
+    if config.media_security == Security::Required && !config.relays.is_empty() {
+        return Err(unusable("relays are reached without TLS".into()));
+    }
     let passage = Passage::open(device, own.clone()).await?;
     let (media, alternative) = match &passage {
         Some(passage) => (media(device, &passage.public.to_string()), None),
