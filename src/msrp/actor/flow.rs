@@ -76,10 +76,10 @@ impl Link {
     /// Gives what is collected to the stream.
     pub(super) fn flush_out(&self) {
         let mut out = self.out.borrow_mut();
-        out.seal();
-        out.collected = 0;
+        out.finish();
         self.is_used.set(true);
         self.outlet.write(&mut out.parts);
+        out.rest();
     }
 
     /// Tells everyone that the queue is full, and later that it is not.

@@ -367,12 +367,9 @@ impl Link {
             if out.open.is_some() {
                 out.end(Continuation::MoreChunks, &self.in_flight);
             }
-            let start = out.buffer.len();
-            put(&mut out.buffer);
-            let added = out.buffer.len() - start;
-            out.count(added);
-            if added > 0 {
-                self.board.tap_sent(&out.buffer[start..]);
+            let added = out.put(put);
+            if !added.is_empty() {
+                self.board.tap_sent(added);
             }
         }
         self.mark_dirty();
