@@ -174,6 +174,18 @@ impl Config {
                 ("msrp.hard_limit", "at least four times msrp.high_mark"),
             ),
             (
+                self.hard_limit.as_u64()
+                    < self
+                        .high_mark
+                        .as_u64()
+                        .saturating_mul(2)
+                        .saturating_add(self.read_size.as_u64().saturating_mul(8)),
+                (
+                    "msrp.hard_limit",
+                    "at least twice msrp.high_mark and eight times msrp.read_size together",
+                ),
+            ),
+            (
                 self.max_connections == 0,
                 ("msrp.max_connections", "at least 1"),
             ),
