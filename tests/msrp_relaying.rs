@@ -14,7 +14,7 @@
 //! | a connection that binds nothing, or authenticates nobody, is closed | §5.4, RFC 4976 §6.1 | `msrp_sessions`, `msrp_auth` |
 //! | session ids and relay URIs cannot be guessed | §14.1, RFC 4976 §6.3 | `msrp_auth` |
 //! | many sessions on one connection, 506 for a second one | §5.4 | `msrp_sessions`, `msrp_relay_guard` |
-//! | Failure-Report yes, partial, no, absent: answer, error, silence, loss | §7.1.1, RFC 4976 §6.4.1 | `msrp_relaying`, `msrp_relay_passage`, `msrp_sessions`, `msrp_relay` |
+//! | Failure-Report yes, partial, no, absent: answer, error, silence, loss | §7.1.1, RFC 4976 §6.4.1 | `msrp_relaying`, `msrp_relay_passage`, `msrp_sessions`, `msrp_joins` |
 //! | success REPORTs go all the way | §7.1.2 | `msrp_sessions`, `msrp_relaying`, `msrp_relay_chain` |
 //! | AUTH: 401, 200, 423, Authentication-Info, no Basic, closing after failures | RFC 4976 §5.1, §6.3, §9.1 | `msrp_auth`, `msrp_relay_chain` |
 //! | Use-Path in order, refresh on the URI | §4.2, §5.1 | `msrp_relay_chain`, `msrp_auth` |

@@ -106,7 +106,12 @@ impl Switchboard {
         }
         let authority_of = |wanted| {
             let found = entries.iter().find(|(entry, _)| *entry == wanted);
-            found.map(|(_, bound)| authority(config.advertise.as_deref(), *bound))
+            // a port that is advertised is the one without TLS
+            let advertised = config.advertise.as_deref().map(|host| match wanted {
+                Entry::Tls => without_port(host),
+                _ => host,
+            });
+            found.map(|(_, bound)| authority(advertised, *bound))
         };
         let board = Rc::new(Self {
             metrics: Metrics::register(),
@@ -496,15 +501,22 @@ async fn tick(board: Rc<Switchboard>) {
 }
 
 fn authority(advertise: Option<&str>, listen: SocketAddr) -> String {
-    let Some(host) = advertise else {
-        return listen.to_string();
+    match advertise {
+        None => listen.to_string(),
+        Some(host) if without_port(host) == host => format!("{host}:{}", listen.port()),
+        Some(host) => host.to_owned(),
+    }
+}
+
+/// Returns the host of a `host:port`, or all of it where it names no port.
+fn without_port(host: &str) -> &str {
+    let Some((name, port)) = host.rsplit_once(':') else {
+        return host;
     };
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    match has_port && (host.starts_with('[') || host.matches(':').count() == 1) {
-        true => host.to_owned(),
-        false => format!("{host}:{}", listen.port()),
+    let is_name = host.starts_with('[') || !name.contains(':');
+    match is_name && port.parse::<u16>().is_ok() {
+        true => name,
+        false => host,
     }
 }
 
@@ -513,4 +525,31 @@ fn shard_of(id: &[u8]) -> Option<usize> {
     let digits = shard_digits(std::str::from_utf8(id).ok()?)?;
     let text = std::str::from_utf8(&digits).ok()?.to_owned();
     usize::from_str_radix(&text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advertised_port_is_the_one_without_tls() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 2856));
+        for (advertised, plain, secure) in [
+            (
+                "relay.example.com",
+                "relay.example.com:2856",
+                "relay.example.com:2856",
+            ),
+            (
+                "relay.example.com:9",
+                "relay.example.com:9",
+                "relay.example.com:2856",
+            ),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9", "[2001:db8::1]:2856"),
+            ("[2001:db8::1]", "[2001:db8::1]:2856", "[2001:db8::1]:2856"),
+        ] {
+            assert_eq!(authority(Some(advertised), listen), plain);
+            assert_eq!(authority(Some(without_port(advertised)), listen), secure);
+        }
+    }
 }

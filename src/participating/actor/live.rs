@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     content::multipart::{self, Part},
-    msrp::actor::{Relay, RelayEvent, SessionHandle},
+    msrp::actor::{Join, JoinEvent, SessionHandle},
     participating::invitation,
     policy::{Attempt, Next, after_attempt},
     profile::mime,
@@ -156,7 +156,7 @@ async fn join(mut call: Call, mut leg: Leg) {
         }
     };
     let (owner, mut moved) = feed();
-    let _relay = Relay::join(session.clone(), leg.session.clone(), owner);
+    let _join = Join::of(session.clone(), leg.session.clone(), owner);
     let connected = connected(&mut call, &mut leg, &mut moved).await;
     if connected != Connected::Yes {
         leg.dialog.bye(Some("SIP;cause=408;text=\"no channel\""));
@@ -181,7 +181,7 @@ async fn join(mut call: Call, mut leg: Leg) {
                 Some(news) => answer_inside(&leg.dialog, news, &leg.channel, &leg.session),
             },
             event = moved.recv() => match event {
-                Some(RelayEvent::Moved { .. } | RelayEvent::Bound { .. }) => {}
+                Some(JoinEvent::Moved { .. } | JoinEvent::Bound { .. }) => {}
                 _ => break bye_both(&call, &leg, "channel closed"),
             },
             () = tokio::time::sleep(idle) => break bye_both(&call, &leg, "idle"),
@@ -206,7 +206,7 @@ enum Connected {
 async fn connected(
     call: &mut Call,
     leg: &mut Leg,
-    moved: &mut UnboundedReceiver<RelayEvent>,
+    moved: &mut UnboundedReceiver<JoinEvent>,
 ) -> Connected {
     let limit = tokio::time::sleep(call.services.config.bind_timeout);
     tokio::pin!(limit);
@@ -220,7 +220,7 @@ async fn connected(
                 Some(_) => {}
             },
             event = moved.recv() => match event {
-                None | Some(RelayEvent::Ended { .. }) => return Connected::No,
+                None | Some(JoinEvent::Ended { .. }) => return Connected::No,
                 Some(_) => {}
             },
             () = &mut limit => return Connected::No,

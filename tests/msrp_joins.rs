@@ -13,7 +13,7 @@ use restante::{
     msrp::{
         ByteRange, Config, Continuation, FailureReport,
         actor::{
-            CloseReason, OpenSession, Relay, RelayEvent, Role, SendError, SessionEvent,
+            CloseReason, Join, JoinEvent, OpenSession, Role, SendError, SessionEvent,
             SessionHandle, Side, Switchboard,
         },
     },
@@ -24,16 +24,16 @@ use tokio::{sync::mpsc, time::timeout};
 
 const SOON: Duration = Duration::from_secs(5);
 
-struct Owner(mpsc::UnboundedSender<RelayEvent>);
+struct Owner(mpsc::UnboundedSender<JoinEvent>);
 
 impl Actor for Owner {
     type Context = Context<Self>;
 }
 
-impl Handler<RelayEvent> for Owner {
+impl Handler<JoinEvent> for Owner {
     type Result = ();
 
-    fn handle(&mut self, event: RelayEvent, _: &mut Self::Context) {
+    fn handle(&mut self, event: JoinEvent, _: &mut Self::Context) {
         let _ = self.0.send(event);
     }
 }
@@ -44,16 +44,16 @@ struct Joined {
     alice_ear: Ear,
     bob: SessionHandle,
     bob_ear: Ear,
-    news: mpsc::UnboundedReceiver<RelayEvent>,
+    news: mpsc::UnboundedReceiver<JoinEvent>,
 }
 
 fn nothing() -> Box<dyn restante::msrp::actor::Sink> {
     Ear::new().1
 }
 
-fn join(a: &SessionHandle, b: &SessionHandle) -> mpsc::UnboundedReceiver<RelayEvent> {
+fn join(a: &SessionHandle, b: &SessionHandle) -> mpsc::UnboundedReceiver<JoinEvent> {
     let (owner, news) = mpsc::unbounded_channel();
-    Relay::join(a.clone(), b.clone(), Owner(owner).start().recipient());
+    Join::of(a.clone(), b.clone(), Owner(owner).start().recipient());
     news
 }
 
@@ -107,7 +107,7 @@ async fn ten_mebibytes_cross_with_equal_hash_both_ways() {
     }
     let mut moved = 0;
     while moved < 20 << 20 {
-        if let Some(RelayEvent::Moved { octets, .. }) = ends.news.recv().await {
+        if let Some(JoinEvent::Moved { octets, .. }) = ends.news.recv().await {
             moved += octets;
         }
     }
@@ -246,7 +246,7 @@ async fn broken_connection_downstream_is_told_to_the_sender_and_the_owner() {
     told.sort_by_key(|(id, _)| *id == open);
     assert_eq!(told, [(done, 481), (open, 481)]);
     loop {
-        if let RelayEvent::Ended { side, reason } = news.recv().await.unwrap() {
+        if let JoinEvent::Ended { side, reason } = news.recv().await.unwrap() {
             assert_eq!(side, Side::B);
             assert!(matches!(
                 reason,
@@ -310,7 +310,7 @@ async fn sides_that_share_a_connection_bind_one_after_the_other() {
     let (bob, mut bob_ear) = open_active(&theirs, &middle, &outward);
     outward.set_remote(&bob.local_uri().clone().into());
     let bound = timeout(SOON, news.recv()).await.unwrap();
-    assert!(matches!(bound, Some(RelayEvent::Bound { side: Side::B })));
+    assert!(matches!(bound, Some(JoinEvent::Bound { side: Side::B })));
 
     let (alice, mut alice_ear) = open_active(&theirs, &middle, &inbound);
     inbound.set_remote(&alice.local_uri().clone().into());

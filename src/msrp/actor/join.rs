@@ -19,16 +19,16 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// One of the two joined sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The first one given to [`Relay::join`].
+    /// The first one given to [`Join::of`].
     A,
     /// The second one.
     B,
 }
 
-/// What a relay tells its owner.
+/// What a join tells its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub enum RelayEvent {
+pub enum JoinEvent {
     /// One side has its connection now.
     Bound {
         /// Which one.
@@ -52,24 +52,24 @@ pub enum RelayEvent {
 }
 
 /// Counts what a join moves and tells its owner.
-pub struct Relay {
-    join: Rc<RefCell<Join>>,
-    owner: Recipient<RelayEvent>,
+pub struct Join {
+    lanes: Rc<RefCell<Lanes>>,
+    owner: Recipient<JoinEvent>,
 }
 
 /// The two lanes of a join.
-struct Join {
+struct Lanes {
     /// From A to B, and from B to A.
     lanes: [Lane; 2],
     chunks: u64,
     octets: u64,
-    ended: Option<Addr<Relay>>,
+    ended: Option<Addr<Join>>,
 }
 
 /// What a session of the join tells to.
 struct End {
     side: Side,
-    join: Rc<RefCell<Join>>,
+    lanes: Rc<RefCell<Lanes>>,
 }
 
 #[derive(Message)]
@@ -85,12 +85,12 @@ struct Over {
     reason: CloseReason,
 }
 
-impl Relay {
+impl Join {
     /// Joins two open sessions. They need not be bound yet: the little that one side sends early
     /// waits here until the other is there, the rest in its connection. Where both may come over
     /// one connection, let nobody send before the other side is bound.
-    pub fn join(a: SessionHandle, b: SessionHandle, owner: Recipient<RelayEvent>) -> Addr<Self> {
-        let join = Rc::new(RefCell::new(Join {
+    pub fn of(a: SessionHandle, b: SessionHandle, owner: Recipient<JoinEvent>) -> Addr<Self> {
+        let lanes = Rc::new(RefCell::new(Lanes {
             lanes: [
                 Lane::new(a.clone(), b.clone()),
                 Lane::new(b.clone(), a.clone()),
@@ -99,64 +99,64 @@ impl Relay {
             octets: 0,
             ended: None,
         }));
-        let relay = Self {
-            join: join.clone(),
+        let join = Self {
+            lanes: lanes.clone(),
             owner,
         };
-        let relay = relay.start();
-        join.borrow_mut().ended = Some(relay.clone());
+        let join = join.start();
+        lanes.borrow_mut().ended = Some(join.clone());
         for (side, session) in [(Side::A, &a), (Side::B, &b)] {
             session.set_sink(Box::new(End {
                 side,
-                join: join.clone(),
+                lanes: lanes.clone(),
             }));
         }
-        join.borrow_mut().check_ways();
-        relay
+        lanes.borrow_mut().check_ways();
+        join
     }
 
     fn tell_progress(&mut self) {
         let (chunks, octets) = {
-            let mut join = self.join.borrow_mut();
+            let mut lanes = self.lanes.borrow_mut();
             (
-                std::mem::take(&mut join.chunks),
-                std::mem::take(&mut join.octets),
+                std::mem::take(&mut lanes.chunks),
+                std::mem::take(&mut lanes.octets),
             )
         };
         if chunks > 0 || octets > 0 {
             // an owner that is gone or behind loses a figure, nothing else
-            let _ = self.owner.try_send(RelayEvent::Moved { chunks, octets });
+            let _ = self.owner.try_send(JoinEvent::Moved { chunks, octets });
         }
     }
 }
 
-impl Actor for Relay {
+impl Actor for Join {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(PROGRESS, |relay, _| relay.tell_progress());
+        ctx.run_interval(PROGRESS, |join, _| join.tell_progress());
     }
 }
 
-impl Handler<Joined> for Relay {
+impl Handler<Joined> for Join {
     type Result = ();
 
     fn handle(&mut self, Joined { side }: Joined, _: &mut Self::Context) {
-        self.owner.do_send(RelayEvent::Bound { side });
+        self.owner.do_send(JoinEvent::Bound { side });
     }
 }
 
-impl Handler<Over> for Relay {
+impl Handler<Over> for Join {
     type Result = ();
 
     fn handle(&mut self, Over { side, reason }: Over, ctx: &mut Self::Context) {
         self.tell_progress();
-        self.owner.do_send(RelayEvent::Ended { side, reason });
+        self.owner.do_send(JoinEvent::Ended { side, reason });
         ctx.stop();
     }
 }
 
-impl Join {
+impl Lanes {
     /// The lane that starts at `side`, and the one that ends there.
     fn lanes_of(&mut self, side: Side) -> (&mut Lane, &mut Lane) {
         let [from_a, from_b] = &mut self.lanes;
@@ -191,8 +191,8 @@ impl Join {
             }
             SessionEvent::Bound => {
                 inward.open_way();
-                if let Some(relay) = &self.ended {
-                    relay.do_send(Joined { side });
+                if let Some(join) = &self.ended {
+                    join.do_send(Joined { side });
                 }
             }
             SessionEvent::Writable => inward.open_way(),
@@ -200,8 +200,8 @@ impl Join {
             SessionEvent::Closed(reason) => {
                 inward.lose_way();
                 outward.lose_source();
-                if let Some(relay) = self.ended.take() {
-                    relay.do_send(Over { side, reason });
+                if let Some(join) = self.ended.take() {
+                    join.do_send(Over { side, reason });
                 }
             }
         }
@@ -210,10 +210,10 @@ impl Join {
 
 impl Sink for End {
     fn handle(&mut self, events: &mut Vec<SessionEvent>, _: &SessionHandle) {
-        let mut join = self.join.borrow_mut();
+        let mut lanes = self.lanes.borrow_mut();
         for event in events.drain(..) {
-            join.take(self.side, event);
+            lanes.take(self.side, event);
         }
-        join.lanes_of(self.side).0.pass_on();
+        lanes.lanes_of(self.side).0.pass_on();
     }
 }
