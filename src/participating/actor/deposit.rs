@@ -18,11 +18,9 @@ use crate::{
 pub(super) async fn deposit(mut call: Call, reason: &'static str) {
     let services = call.services.clone();
     tracing::debug!(call_id = %call.request.call_id(), reason, "call deferred");
-    let asked = services
-        .deferred
-        .admit(&call.sender, &call.recipient, None)
-        .await;
-    if let Err(refusal) = asked {
+    let parties = (&call.sender, &call.recipient);
+    // only asked: what is promised here would count beside the message that the channel brings
+    if let Err(refusal) = services.deferred.admit(parties.0, parties.1, None).await {
         return call.refuse(&refusal_reply(&refusal), refusal.kind());
     }
     let (sender, recipient) = (call.sender.clone(), call.recipient.clone());
