@@ -12,6 +12,7 @@ mod listen;
 mod outlet;
 mod queue;
 mod random;
+mod ready;
 mod receive;
 mod shards;
 pub mod tls;

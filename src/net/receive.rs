@@ -1,4 +1,5 @@
 //! Reading a socket without asking in vain and without memory of its own.
+use super::ready;
 use bytes::{BufMut, BytesMut};
 use std::{cell::RefCell, io};
 use tokio::{io::Interest, net::TcpStream};
@@ -56,31 +57,16 @@ fn make_room(shared: &mut BytesMut, wanted: usize) {
 pub(super) fn read(tcp: &TcpStream, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
     let mut buffer = buffer.limit(most);
     let offered = buffer.chunk_mut().len();
-    drained(tcp, offered, || tcp.try_read_buf(&mut buffer))
+    ready::once(tcp, Interest::READABLE, offered, || {
+        tcp.try_read_buf(&mut buffer)
+    })
 }
 
 /// Fills the front of `buffer` from `tcp`; 0 at the end of the file.
 ///
 /// Errors: as [`read`].
 pub(super) fn read_slice(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    drained(tcp, buffer.len(), || tcp.try_read(buffer))
-}
-
-/// A read that gives less than was offered has drained the socket. Readiness is cleared at once:
-/// the next read waits for news instead of asking in vain.
-fn drained(
-    tcp: &TcpStream,
-    offered: usize,
-    read: impl FnOnce() -> io::Result<usize>,
-) -> io::Result<usize> {
-    let mut outcome = Err(io::ErrorKind::WouldBlock.into());
-    // around the read, so that news which come meanwhile are not cleared
-    let _ = tcp.try_io(Interest::READABLE, || {
-        outcome = read();
-        match &outcome {
-            Ok(length) if *length > 0 && *length < offered => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        }
-    });
-    outcome
+    ready::once(tcp, Interest::READABLE, buffer.len(), || {
+        tcp.try_read(buffer)
+    })
 }

@@ -1,4 +1,5 @@
 //! Writing a socket without asking in vain.
+use super::ready;
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -24,34 +25,33 @@ pub(super) fn send<'a>(
         offered += part.len();
         pieces.push(IoSlice::new(part));
     }
-    filled(tcp, offered, || match pieces.is_empty() {
-        true => tcp.try_write(first),
-        false => tcp.try_write_vectored(&pieces),
+    ready::once(tcp, Interest::WRITABLE, offered, || {
+        match pieces.is_empty() {
+            true => tcp.try_write(first),
+            false => tcp.try_write_vectored(&pieces),
+        }
     })
 }
 
 /// Gives `octets` to the socket.
 pub(super) fn send_slice(tcp: &TcpStream, octets: &[u8]) -> io::Result<usize> {
-    filled(tcp, octets.len(), || tcp.try_write(octets))
+    ready::once(tcp, Interest::WRITABLE, octets.len(), || {
+        tcp.try_write(octets)
+    })
 }
 
-/// A write that takes less than was offered has filled the socket. Readiness is cleared at once:
-/// the next write waits for room instead of asking in vain.
-fn filled(
-    tcp: &TcpStream,
-    offered: usize,
-    write: impl FnOnce() -> io::Result<usize>,
-) -> io::Result<usize> {
-    let mut outcome = Err(io::ErrorKind::WouldBlock.into());
-    // around the write, so that news which come meanwhile are not cleared
-    let _ = tcp.try_io(Interest::WRITABLE, || {
-        outcome = write();
-        match &outcome {
-            Ok(taken) if *taken < offered => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
+/// Writes all of `octets`, waiting where the socket is full: for what comes before an
+/// [`super::Outlet`] stands.
+pub(super) async fn write_all(tcp: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        tcp.writable().await?;
+        match tcp.try_write(octets) {
+            Ok(taken) => octets = &octets[taken..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
-    });
-    outcome
+    }
+    Ok(())
 }
 
 /// Takes `octets` off the front of `parts`.

@@ -1,11 +1,10 @@
 //! How a connection becomes a WebSocket: the server's part (RFC 6455 §4.2).
 use super::{
-    Wire,
+    Wire, transmit,
     web::{Ends, Web, broken, invalid},
 };
 use bytes::{Buf, Bytes, BytesMut};
 use std::io;
-use tokio::net::TcpStream;
 use tungstenite::{
     handshake::{
         machine::TryParse,
@@ -85,7 +84,7 @@ async fn read_more(wire: &Wire, read: &mut BytesMut) -> io::Result<()> {
                         answers.extend_from_slice(octets);
                         Ok(())
                     });
-                write_plain(&wire.tcp, &answers).await?;
+                transmit::write_all(&wire.tcp, &answers).await?;
                 outcome
             }
         };
@@ -100,7 +99,7 @@ async fn read_more(wire: &Wire, read: &mut BytesMut) -> io::Result<()> {
 
 async fn write_all(wire: &Wire, text: &[u8]) -> io::Result<()> {
     let Some(layers) = &wire.layers else {
-        return write_plain(&wire.tcp, text).await;
+        return transmit::write_all(&wire.tcp, text).await;
     };
     let mut wrapped = Vec::new();
     let mut parts = vec![Bytes::copy_from_slice(text)];
@@ -108,17 +107,5 @@ async fn write_all(wire: &Wire, text: &[u8]) -> io::Result<()> {
         wrapped.extend_from_slice(octets);
         Ok(())
     })?;
-    write_plain(&wire.tcp, &wrapped).await
-}
-
-async fn write_plain(tcp: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
-    while !octets.is_empty() {
-        tcp.writable().await?;
-        match tcp.try_write(octets) {
-            Ok(taken) => octets = &octets[taken..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    transmit::write_all(&wire.tcp, &wrapped).await
 }

@@ -2,6 +2,7 @@ use super::{
     Credentials, Expect, Peer,
     steps::{Order, Sealed, Send, Step, invalid},
 };
+use crate::net::transmit;
 use bytes::BytesMut;
 use rustls::{
     client::UnbufferedClientConnection, pki_types::ServerName, server::UnbufferedServerConnection,
@@ -207,7 +208,7 @@ impl Session {
         let mut wire = Vec::new();
         loop {
             let outcome = self.open(&mut wire, &mut opened, &mut sealed);
-            write_all(tcp, sealed.octets()).await?;
+            transmit::write_all(tcp, sealed.octets()).await?;
             sealed.clear();
             outcome?;
             if !self.is_handshaking() {
@@ -229,18 +230,6 @@ impl Session {
         };
         self.peer = chain.and_then(|chain| Some(Peer::new(chain.first()?, trust(chain))));
     }
-}
-
-async fn write_all(tcp: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
-    while !octets.is_empty() {
-        tcp.writable().await?;
-        match tcp.try_write(octets) {
-            Ok(taken) => octets = &octets[taken..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Appends what there is; `false` at the end of the file.
