@@ -51,6 +51,16 @@ pub fn lines_match(media: &MessageMedia, names: &Names) -> bool {
     lines.host.is_empty() || path::hops(&media.path).any(|hop| is_here(&hop))
 }
 
+impl FromIterator<(String, IpAddr)> for Names {
+    fn from_iter<I: IntoIterator<Item = (String, IpAddr)>>(known: I) -> Self {
+        let mut names = Self::default();
+        for (name, address) in known {
+            names.add(&name, address);
+        }
+        names
+    }
+}
+
 /// The host names whose addresses [`lines_match`] has to know of; none where the texts agree.
 pub fn unknown_names(media: &MessageMedia) -> Vec<String> {
     if lines_match(media, &Names::default()) {

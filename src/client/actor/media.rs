@@ -9,7 +9,7 @@ use crate::{
     content::multipart,
     msrp::{
         self,
-        actor::{OpenSession, Role, SessionHandle},
+        actor::{OpenSession, Role, SessionHandle, address_of, addresses_of},
     },
     net,
     profile::mime,
@@ -17,7 +17,7 @@ use crate::{
     sip::codec::{Message, Name},
 };
 use bytes::Bytes;
-use std::{net::SocketAddr, rc::Rc};
+use std::rc::Rc;
 
 /// Types a device takes on a channel.
 const ACCEPT_TYPES: [&str; 2] = [mime::CPIM, "*"];
@@ -138,18 +138,8 @@ pub(super) struct Agreed {
 
 /// Looks up what is needed to tell whether a middlebox has changed these.
 async fn names(medias: impl Iterator<Item = MessageMedia>) -> Names {
-    const MOST: usize = 4;
-    let hosts: Vec<_> = medias
-        .flat_map(|media| sdp::unknown_names(&media))
-        .collect();
-    let mut names = Names::default();
-    for host in hosts.iter().take(MOST) {
-        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-        for addr in found.into_iter().flatten() {
-            names.add(host, addr.ip());
-        }
-    }
-    names
+    let hosts = medias.flat_map(|media| sdp::unknown_names(&media));
+    addresses_of(hosts).await.into_iter().collect()
 }
 
 fn unusable(why: String) -> ClientError {
@@ -197,8 +187,8 @@ pub(super) async fn open(
             // where its relay is does not matter any more
             Some(_) => device.host.board.listen_addr(),
             None => {
-                let addr = address(&agreed.hop).await;
-                addr.ok_or(ClientError::Connection("channel"))?
+                let addr = address_of(&agreed.hop.host, agreed.hop.port).await;
+                addr.map_err(|_| ClientError::Connection("channel"))?
             }
         }),
     };
@@ -242,11 +232,6 @@ pub(super) async fn open(
         session.set_remote(&remote);
     }
     Ok((session, events))
-}
-
-async fn address(hop: &Hop) -> Option<SocketAddr> {
-    let found = tokio::net::lookup_host((hop.host.as_str(), hop.port)).await;
-    found.ok()?.next()
 }
 
 /// A body of several parts: the description and what goes with it.

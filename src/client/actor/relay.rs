@@ -2,7 +2,7 @@
 use super::{RelayLine, state::State};
 use crate::{
     client::{ClientError, RelayLogin},
-    msrp::{Decoder, Frame, Path, Uri, uri::Host},
+    msrp::{Decoder, Frame, Path, Uri, actor::address_of, uri::Host},
     net::Inlet,
 };
 use std::{net::SocketAddr, time::Duration};
@@ -69,9 +69,8 @@ async fn address(relay: &Uri) -> Result<SocketAddr, ClientError> {
     match relay.host() {
         Host::Ip(ip) => Ok((*ip, port).into()),
         Host::Name(name) => {
-            let found = tokio::net::lookup_host((&**name, port)).await;
-            let found = found.map_err(|_| ClientError::Connection(NAME))?.next();
-            found.ok_or(ClientError::Connection(NAME))
+            let found = address_of(name, port).await;
+            found.map_err(|_| ClientError::Connection(NAME))
         }
     }
 }

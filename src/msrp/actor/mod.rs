@@ -15,6 +15,7 @@ mod hop;
 mod join;
 mod link;
 mod listener;
+mod lookup;
 mod neighbours;
 mod outbound;
 mod output;
@@ -28,6 +29,7 @@ pub use entry::{Entry, load_credentials};
 pub use exchange::Exchange;
 pub use handle::SessionHandle;
 pub use join::{Join, JoinEvent, Side};
+pub use lookup::{address_of, addresses_of};
 pub use relaying::Desk;
 pub use switchboard::{Direction, Switchboard};
 

@@ -1,6 +1,8 @@
 //! Connections of ours: one to each neighbour, shared by the sessions and the relayed flows that
 //! lead there.
-use super::{CloseReason, link::Link, listener, session::State, switchboard::Switchboard};
+use super::{
+    CloseReason, address_of, link::Link, listener, session::State, switchboard::Switchboard,
+};
 use crate::{
     clock,
     msrp::{Uri, relay::Sealer, uri::Host},
@@ -65,10 +67,7 @@ impl Place {
     pub(super) async fn addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::At(addr) => Ok(*addr),
-            Self::Named(host, port) => tokio::net::lookup_host((host.as_str(), *port))
-                .await?
-                .next()
-                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+            Self::Named(host, port) => address_of(host, *port).await,
         }
     }
 }

@@ -2,12 +2,12 @@ use super::Services;
 use crate::{
     msrp::{
         Path, Uri,
-        actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink},
+        actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink, address_of, addresses_of},
     },
     participating::invitation,
     sdp::{self, Anchor, LocalMedia, MessageMedia, Names, SdpError, SessionDescription, path::Hop},
 };
-use std::{net::SocketAddr, rc::Rc};
+use std::rc::Rc;
 
 /// This server's end of one channel: the MSRP session it offers or answers with.
 pub(super) struct Channel {
@@ -246,29 +246,15 @@ fn path(media: &MessageMedia) -> Result<Path, Unfit> {
 async fn role(role: sdp::Role, hop: &Hop) -> Result<Role, Unfit> {
     match role {
         sdp::Role::Listen => Ok(Role::Passive),
-        sdp::Role::Connect => address(hop).await.map(Role::Active).ok_or(Unfit::Host),
+        sdp::Role::Connect => {
+            let addr = address_of(&hop.host, hop.port).await;
+            addr.map(Role::Active).map_err(|_| Unfit::Host)
+        }
     }
 }
 
 /// Looks up what is needed to tell whether a middlebox has changed these.
 async fn names(medias: impl Iterator<Item = MessageMedia>) -> Names {
-    const MOST: usize = 4;
-    let hosts: Vec<_> = medias
-        .flat_map(|media| sdp::unknown_names(&media))
-        .collect();
-    let mut names = Names::default();
-    for host in hosts.iter().take(MOST) {
-        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-        for addr in found.into_iter().flatten() {
-            names.add(host, addr.ip());
-        }
-    }
-    names
-}
-
-async fn address(hop: &Hop) -> Option<SocketAddr> {
-    let mut found = tokio::net::lookup_host((hop.host.as_str(), hop.port))
-        .await
-        .ok()?;
-    found.next()
+    let hosts = medias.flat_map(|media| sdp::unknown_names(&media));
+    addresses_of(hosts).await.into_iter().collect()
 }
