@@ -1,5 +1,11 @@
-use super::{ContentId, content::pieces};
-use crate::{clock::Timestamp, identity::Address, policy::Mode, store::Record};
+use super::{ContentId, content::pieces, envelope_v1};
+use crate::{
+    clock::Timestamp,
+    content::cpim::Dispositions,
+    identity::Address,
+    policy::Mode,
+    store::{Record, RecordError},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,6 +40,16 @@ pub struct Facts {
     pub success_report: bool,
     /// How urgent the sender thinks it is.
     pub priority: Priority,
+    /// Whether it is a message or tells what became of one.
+    pub kind: Kind,
+    /// Which notifications the sender asked for.
+    pub dispositions: Dispositions,
+    /// The way back for notifications: the URIs of `IMDN-Record-Route`, topmost first.
+    pub imdn_route: Vec<String>,
+    /// URI that the sender addressed at first (`Original-To`), if it was another.
+    pub original_to: Option<String>,
+    /// The group it was sent to, if its recipient has it as a member of one.
+    pub group: Option<Address>,
 }
 
 impl Facts {
@@ -54,8 +70,23 @@ impl Facts {
             in_reply_to: None,
             success_report: false,
             priority: Priority::Normal,
+            kind: Kind::Message,
+            dispositions: Dispositions::default(),
+            imdn_route: Vec::new(),
+            original_to: None,
+            group: None,
         }
     }
+}
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Something to be read.
+    #[default]
+    Message,
+    /// What became of a message (IMDN): it is never answered by another one.
+    Notification,
 }
 
 /// How urgent a message is.
@@ -148,7 +179,17 @@ pub(super) struct EnvelopeRecord {
 }
 
 impl Record for EnvelopeRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, body: &[u8]) -> Result<Self, RecordError> {
+        match version {
+            envelope_v1::VERSION => envelope_v1::read(body),
+            _ => Err(RecordError::Version {
+                kind: std::any::type_name::<Self>(),
+                version,
+            }),
+        }
+    }
 }
 
 impl EnvelopeRecord {

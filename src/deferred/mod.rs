@@ -17,6 +17,7 @@ mod config;
 mod content;
 mod due;
 mod envelope;
+mod envelope_v1;
 mod error;
 mod extent;
 mod keys;
@@ -30,7 +31,7 @@ pub use actor::{Deferred, Deposit, Directory, MailboxChanged, MessageExpired, Qu
 pub use capacity::Reservation;
 pub use config::Config;
 pub use content::{ContentId, PIECE};
-pub use envelope::{Envelope, Facts, Priority, State};
+pub use envelope::{Envelope, Facts, Kind, Priority, State};
 pub use error::{Limit, Refusal};
 pub use ledger::Stored;
 pub use mailbox::{Totals, Waiting};

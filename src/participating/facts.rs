@@ -1,7 +1,7 @@
 use crate::{
     clock::Timestamp,
     content::cpim::{Cpim, CpimHead},
-    deferred::{Facts, Priority},
+    deferred::{Facts, Kind, Priority},
     identity::Address,
     policy::Mode,
     profile::mime,
@@ -73,11 +73,14 @@ impl Origin {
     /// message id and its date go with the message wherever it goes.
     pub fn facts(&self, item: &Item<'_>) -> Facts {
         let wrapper = wrapper(item.content_type, item.prefix);
-        let told = |read: fn(&CpimHead) -> Option<String>| wrapper.as_ref().and_then(read);
+        let wrapper = wrapper.as_ref();
+        let told = |read: fn(&CpimHead) -> Option<String>| wrapper.and_then(read);
         let message_id = told(|head| head.message_id().map(|id| id.into_owned()));
         let date = told(|head| head.date_time().map(|date| date.into_owned()))
             .and_then(|date| Timestamp::parse_rfc3339(&date).ok());
         let subject = told(|head| head.subject().map(|subject| subject.into_owned()));
+        let kind = kind(item.content_type, wrapper);
+        let asked = wrapper.filter(|_| kind == Kind::Message);
         Facts {
             sender: self.sender.clone(),
             recipient: self.recipient.clone(),
@@ -93,8 +96,28 @@ impl Origin {
             in_reply_to: self.in_reply_to.clone(),
             success_report: item.success_report,
             priority: self.priority,
+            kind,
+            dispositions: asked.map(CpimHead::dispositions).unwrap_or_default(),
+            imdn_route: asked.map(imdn_route).unwrap_or_default(),
+            original_to: told(|head| head.original_to().map(|to| to.into_owned())),
+            group: None,
         }
     }
+}
+
+/// RFC 5438 §7.2.1: nothing that a notification asks for counts.
+fn kind(content_type: &str, wrapper: Option<&CpimHead>) -> Kind {
+    let tells = wrapper.is_some_and(CpimHead::is_notification);
+    match tells || mime::is(content_type, mime::IMDN) {
+        true => Kind::Notification,
+        false => Kind::Message,
+    }
+}
+
+/// RFC 5438 §7.2.1: a notification goes back by what recorded its route, in the same order.
+fn imdn_route(head: &CpimHead) -> Vec<String> {
+    let recorded = head.imdn_record_route();
+    recorded.map(|uri| uri.into_owned()).collect()
 }
 
 /// RFC 3261 §20.26: emergency, urgent, normal, non-urgent; what is unknown counts as normal.
@@ -111,4 +134,79 @@ fn wrapper(content_type: &str, prefix: &[u8]) -> Option<CpimHead> {
     mime::is(content_type, mime::CPIM)
         .then(|| Cpim::parse_head(prefix).ok().flatten())
         .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::codec::Builder;
+
+    fn facts(content_type: &str, prefix: &str) -> Facts {
+        let parse = |text| Address::parse(text).unwrap();
+        let request = Builder::request(Method::Message, "sip:bob@example.com")
+            .header(Name::CSeq, "1 MESSAGE")
+            .header(Name::CallId, "c");
+        let (alice, bob) = (parse("sip:alice@example.com"), parse("sip:bob@example.com"));
+        let origin = Origin::of(&request.build(), alice, bob, Timestamp::EPOCH);
+        origin.facts(&Item {
+            message_id: "hop",
+            content_type,
+            size: 12,
+            success_report: false,
+            prefix: prefix.as_bytes(),
+        })
+    }
+
+    #[test]
+    fn wrapper_tells_which_notifications_are_wanted_and_which_way_they_go() {
+        let facts = facts(
+            "message/cpim",
+            "From: <sip:alice@example.com>\r\nTo: <sip:bob@example.com>\r\n\
+             NS: x <urn:ietf:params:imdn>\r\nx.Message-ID: 34jk324j\r\n\
+             x.Disposition-Notification: negative-delivery, processing\r\n\
+             x.IMDN-Record-Route: Last <sip:last@example.com>\r\n\
+             x.IMDN-Record-Route: <sip:first@example.com>\r\n\
+             x.Original-To: <sip:team@example.com>\r\n\
+             \r\nContent-Type: text/plain\r\n\r\nHello World!",
+        );
+        assert_eq!(
+            (facts.message_id.as_str(), facts.kind),
+            ("34jk324j", Kind::Message)
+        );
+        let asked = facts.dispositions;
+        assert!(asked.negative_delivery && asked.processing);
+        assert!(!asked.positive_delivery && !asked.display);
+        assert_eq!(
+            facts.imdn_route,
+            ["sip:last@example.com", "sip:first@example.com"]
+        );
+        assert_eq!(facts.original_to.as_deref(), Some("sip:team@example.com"));
+    }
+
+    #[test]
+    fn nothing_a_notification_asks_for_counts() {
+        let facts = facts(
+            "message/cpim",
+            "NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: d834jied93rf\r\n\
+             imdn.Disposition-Notification: positive-delivery\r\n\
+             imdn.IMDN-Record-Route: <sip:last@example.com>\r\n\
+             \r\nContent-type: message/imdn+xml\r\nContent-Disposition: notification\r\n\r\n",
+        );
+        assert_eq!(facts.kind, Kind::Notification);
+        assert!(facts.dispositions.is_empty() && facts.imdn_route.is_empty());
+    }
+
+    #[test]
+    fn message_without_wrapper_asks_for_nothing() {
+        let plain = facts("text/plain", "Hello World!");
+        assert_eq!(
+            (plain.message_id.as_str(), plain.kind),
+            ("hop", Kind::Message)
+        );
+        assert!(plain.dispositions.is_empty());
+        assert_eq!(
+            facts("message/imdn+xml", "<imdn/>").kind,
+            Kind::Notification
+        );
+    }
 }

@@ -91,12 +91,31 @@ impl CpimHead {
             .map_or_else(Dispositions::default, |value| Dispositions::parse(&value))
     }
 
+    /// The URI of its first recipient (`imdn.Original-To`).
+    pub fn original_to(&self) -> Option<Cow<'_, str>> {
+        self.raw(mime::IMDN_CPIM_NAMESPACE, "Original-To")
+            .next()
+            .map(uri_of)
+    }
+
+    /// The URIs a notification of this message goes by, topmost first (`imdn.IMDN-Record-Route`).
+    pub fn imdn_record_route(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.raw(mime::IMDN_CPIM_NAMESPACE, "IMDN-Record-Route")
+            .map(uri_of)
+    }
+
+    /// The URIs this notification goes by, topmost first (`imdn.IMDN-Route`).
+    pub fn imdn_route(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.raw(mime::IMDN_CPIM_NAMESPACE, "IMDN-Route")
+            .map(uri_of)
+    }
+
     /// A header of RFC 3862 by its name.
     pub fn core(&self, name: &str) -> Option<Cow<'_, str>> {
         self.all(CORE_NAMESPACE, name).next()
     }
 
-    /// A header of RFC 5438 by its name without prefix (`Original-To`, `IMDN-Record-Route`, …).
+    /// A header of RFC 5438 by its name without prefix.
     pub fn imdn(&self, name: &str) -> Option<Cow<'_, str>> {
         self.all(mime::IMDN_CPIM_NAMESPACE, name).next()
     }
