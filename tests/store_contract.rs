@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 use bytes::Bytes;
 use parking_lot::Mutex;
+use restante::clock::Timestamp;
 use restante::store::{
     Batch, Config, Durability, Engine, Handle, Lsm, Memory, Readable, Scan, StoreError, Table,
 };
@@ -138,6 +139,47 @@ fn picture_does_not_change_with_later_commits() {
     assert_eq!(view.get(Table::Envelope, b"a").unwrap(), Some("old".into()));
     assert_eq!(view.keys(scan("a", "z", 9, false)).unwrap(), ["a"]);
     assert_eq!(get(&engine, "a"), Some("new".into()));
+}
+
+/// A value of a perishable table that ends at `end`.
+fn until(end: u64) -> Option<Bytes> {
+    Some([&end.to_be_bytes()[..], b"steps"].concat().into())
+}
+
+#[test]
+fn perishable_entry_goes_when_its_time_is_over_and_no_older_one_comes_back() {
+    for (name, (engine, _folder)) in engines() {
+        let set = |key: &'static str, table, value| {
+            let mut batch = Batch::default();
+            batch.push(table, key.into(), value);
+            engine.commit(&batch, Durability::Durable).unwrap();
+        };
+        let is_there = |table, key: &str| {
+            let value = engine.view().get(table, key.as_bytes()).unwrap();
+            value.is_some()
+        };
+        set("changed", Table::History, until(u64::MAX));
+        engine.reclaim(Table::History).unwrap();
+        set("changed", Table::History, until(999));
+        set("past", Table::History, until(999));
+        set("now", Table::History, until(1000));
+        set("never", Table::History, until(u64::MAX));
+        set("other table", Table::Envelope, until(0));
+        engine.reclaim(Table::History).unwrap();
+        assert!(
+            is_there(Table::History, "past"),
+            "{name}: nobody told the time"
+        );
+
+        engine.set_horizon(Timestamp::from_millis(1000));
+        engine.reclaim(Table::History).unwrap();
+        engine.reclaim(Table::Envelope).unwrap();
+        assert!(!is_there(Table::History, "past"), "{name}");
+        assert!(!is_there(Table::History, "changed"), "{name}");
+        assert!(is_there(Table::History, "now"), "{name}");
+        assert!(is_there(Table::History, "never"), "{name}");
+        assert!(is_there(Table::Envelope, "other table"), "{name}");
+    }
 }
 
 // ---- the threads over each engine ----------------------------------------------------------

@@ -1,4 +1,5 @@
 use super::{Batch, StoreError, Table};
+use crate::clock::Timestamp;
 use bytes::Bytes;
 
 /// What a commit promises once it returned.
@@ -51,6 +52,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Gives the space of deleted entries of `table` back to the file system. May take seconds;
     /// commits and reads go on meanwhile.
     fn reclaim(&self, table: Table) -> Result<(), StoreError>;
+
+    /// Lets go of what is older in the perishable tables, whenever their space is given back.
+    /// Until it is told, nothing is.
+    fn set_horizon(&self, _now: Timestamp) {}
 
     /// Octets on disk (or in memory, for an engine that lives there).
     fn space(&self) -> u64;

@@ -4,6 +4,7 @@ use super::{
     reader::{self, Query},
     writer::{Answer, Credit, Job, Order, Work, Writer},
 };
+use crate::clock::Timestamp;
 use crossbeam::channel::{Sender, TrySendError, bounded};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -146,6 +147,12 @@ impl Handle {
             let _ = answer.send(engine.reclaim(table));
         })?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Says what time it is: entries of perishable tables that ended before may be dropped from
+    /// now on. What is never told the time drops nothing.
+    pub fn set_horizon(&self, now: Timestamp) {
+        self.engine.set_horizon(now);
     }
 
     /// Octets the store takes on disk.

@@ -1,16 +1,19 @@
 use super::{
     Batch, Config, Durability, Engine, Readable, Scan, StoreError, Table, journal,
+    perishable::Horizon,
     sequence::{Identity, Mark, Witness},
 };
+use crate::clock::Timestamp;
 use bytes::Bytes;
 use fjall::{
     AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
-    PersistMode, Readable as _, Snapshot,
+    PersistMode, Readable as _, Snapshot, compaction::filter::Factory,
 };
 use parking_lot::Mutex;
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +23,7 @@ pub struct Lsm {
     keyspaces: Vec<Keyspace>,
     sequence: Mutex<Sequence>,
     write_buffer: u64,
+    horizon: Horizon,
     folder: PathBuf,
     _lock: File,
 }
@@ -64,7 +68,8 @@ impl Lsm {
                 "the journal holds commit {found} but not {missing}, which had been promised"
             ))?;
         }
-        let (database, keyspaces) = open_engine(&engine, config)?;
+        let horizon = Horizon::default();
+        let (database, keyspaces) = open_engine(&engine, config, &horizon)?;
         let last = last_mark(&keyspaces, identity)?;
         let promised = before.synced.max(witness.synced(identity));
         if last.number < promised {
@@ -92,6 +97,7 @@ impl Lsm {
                 synced: promised.min(last.number),
             }),
             write_buffer: config.write_buffer.as_u64(),
+            horizon,
             folder: folder.to_owned(),
             _lock: lock,
         })
@@ -178,6 +184,10 @@ impl Engine for Lsm {
         Ok(())
     }
 
+    fn set_horizon(&self, now: Timestamp) {
+        self.horizon.set(now);
+    }
+
     fn space(&self) -> u64 {
         self.database.disk_space().unwrap_or(0)
     }
@@ -220,8 +230,18 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn open_engine(folder: &Path, config: &Config) -> Result<(Database, Vec<Keyspace>), StoreError> {
+fn open_engine(
+    folder: &Path,
+    config: &Config,
+    horizon: &Horizon,
+) -> Result<(Database, Vec<Keyspace>), StoreError> {
+    let horizon = horizon.clone();
     let database = Database::builder(folder)
+        .with_compaction_filter_factories(Arc::new(move |name| {
+            let mut perishable = Table::ALL.iter().filter(|table| table.is_perishable());
+            let is_one = perishable.any(|table| table.name() == name);
+            is_one.then(|| Arc::new(horizon.clone()) as Arc<dyn Factory>)
+        }))
         .cache_size(config.cache.as_u64())
         .max_journaling_size(config.max_journal.as_u64())
         .journal_compression(fjall::CompressionType::None)

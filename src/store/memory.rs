@@ -1,4 +1,7 @@
-use super::{Batch, Change, Durability, Engine, Readable, Scan, StoreError, Table};
+use super::{
+    Batch, Change, Durability, Engine, Readable, Scan, StoreError, Table, perishable::Horizon,
+};
+use crate::clock::Timestamp;
 use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::{collections::BTreeMap, ops::Bound};
@@ -7,7 +10,10 @@ type Keyspaces = [BTreeMap<Bytes, Bytes>; Table::ALL.len()];
 
 /// The store's contract over memory. Nothing survives the process.
 #[derive(Default)]
-pub struct Memory(RwLock<State>);
+pub struct Memory {
+    state: RwLock<State>,
+    horizon: Horizon,
+}
 
 #[derive(Default)]
 struct State {
@@ -20,12 +26,12 @@ struct State {
 impl Memory {
     /// How often it was asked to sync.
     pub fn syncs(&self) -> u64 {
-        self.0.read().syncs
+        self.state.read().syncs
     }
 
     /// Forgets everything committed after the last sync, as a power failure would.
     pub fn lose_power(&self) {
-        let mut state = self.0.write();
+        let mut state = self.state.write();
         while let Some((table, key, before)) = state.unsynced.pop() {
             state.set(table, key, before);
         }
@@ -75,11 +81,11 @@ impl Readable for Picture<'_> {
 
 impl Engine for Memory {
     fn view(&self) -> Box<dyn Readable + '_> {
-        Box::new(Picture(self.0.read()))
+        Box::new(Picture(self.state.read()))
     }
 
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
-        let mut state = self.0.write();
+        let mut state = self.state.write();
         for (table, key, change) in batch.changes() {
             let before = state.set(*table, key.clone(), change.clone());
             state.unsynced.push((*table, key.clone(), before));
@@ -91,12 +97,20 @@ impl Engine for Memory {
         Ok(())
     }
 
-    fn reclaim(&self, _: Table) -> Result<(), StoreError> {
+    fn reclaim(&self, table: Table) -> Result<(), StoreError> {
+        if table.is_perishable() {
+            let mut state = self.state.write();
+            state.keyspaces[table.index()].retain(|_, value| !self.horizon.is_past(value));
+        }
         Ok(())
     }
 
+    fn set_horizon(&self, now: Timestamp) {
+        self.horizon.set(now);
+    }
+
     fn space(&self) -> u64 {
-        let state = self.0.read();
+        let state = self.state.read();
         let octets = |(key, value): (&Bytes, &Bytes)| key.len() + value.len();
         let keyspaces = state.keyspaces.iter();
         keyspaces.flatten().map(octets).sum::<usize>() as u64

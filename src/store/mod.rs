@@ -20,6 +20,7 @@ mod journal;
 mod lsm;
 mod memory;
 mod metrics;
+mod perishable;
 mod reader;
 mod record;
 mod sequence;

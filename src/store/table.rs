@@ -13,6 +13,8 @@ pub enum Table {
     Mailbox,
     /// message id, step → what happened to the message.
     Trail,
+    /// message id, recipient, sender → when it may be forgotten, sequence, what happened to it.
+    History,
     /// content id → a content that is still being received.
     Receiving,
     /// content id → a content whose removal was decided and may not be finished.
@@ -27,13 +29,14 @@ pub enum Table {
 
 impl Table {
     /// Every keyspace there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Envelope,
         Self::Content,
         Self::Due,
         Self::Submitted,
         Self::Mailbox,
         Self::Trail,
+        Self::History,
         Self::Receiving,
         Self::Removing,
         Self::Subscriber,
@@ -50,12 +53,21 @@ impl Table {
             Self::Submitted => "submitted",
             Self::Mailbox => "mailbox",
             Self::Trail => "trail",
+            Self::History => "history",
             Self::Receiving => "receiving",
             Self::Removing => "removing",
             Self::Subscriber => "subscriber",
             Self::Binding => "binding",
             Self::Meta => "meta",
         }
+    }
+
+    /// Whether its entries may be dropped once their time is over: their values begin with it, in
+    /// milliseconds since 1970 as 8 octets in network order, all ones for "never".
+    ///
+    /// What is past may still be found until a compaction meets it; a reader passes over it.
+    pub const fn is_perishable(self) -> bool {
+        matches!(self, Self::History)
     }
 
     /// Position in [`Table::ALL`].
