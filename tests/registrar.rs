@@ -6,14 +6,14 @@ use restante::{
     clock,
     digest::{Account, strongest},
     identity::Address,
-    policy::Standing,
+    policy::{Settings, Standing},
     sip::{
         codec::{Limits, Message, Name},
         transaction::{ConnectionId, Peer},
     },
     sip_core::{
-        Config, Handled, Kind, Location, Realm, Registrar, RegistrationChanged, SubscriberError,
-        Subscribers, Verdict,
+        Amendment, Config, Handled, Kind, Location, Realm, Registrar, RegistrationChanged,
+        SubscriberError, Subscribers, Verdict,
     },
     store::{self, Engine, Handle, Lsm, Memory, Readable, Scan, Table},
 };
@@ -313,9 +313,13 @@ async fn removed_subscriber_cannot_register_and_deferral_can_be_switched() {
     for (core, ..) in cores().await {
         assert_eq!(
             core.subscribers.standing(&bob()).await.unwrap(),
-            Standing::Accepts
+            Standing::Accepts(Settings::default())
         );
-        core.subscribers.set_deferral(&bob(), false).await.unwrap();
+        let refuse = Amendment {
+            deferral: Some(false),
+            ..Amendment::default()
+        };
+        core.subscribers.amend(&bob(), refuse).await.unwrap();
         assert_eq!(
             core.subscribers.standing(&bob()).await.unwrap(),
             Standing::Refuses

@@ -8,7 +8,7 @@ use crate::{
     clock,
     deferred::{Deferred, Envelope},
     identity::{Address, AddressError},
-    sip_core::{Location, Subscriber, SubscriberError, Subscribers},
+    sip_core::{Amendment, Location, Subscriber, SubscriberError, Subscribers},
     store::StoreError,
 };
 
@@ -110,7 +110,11 @@ impl Services {
         if new.deferral {
             return Ok(self.described(&added));
         }
-        self.subscribers.set_deferral(&address, false).await?;
+        let refuse = Amendment {
+            deferral: Some(false),
+            ..Amendment::default()
+        };
+        self.subscribers.amend(&address, refuse).await?;
         self.subscriber(&new.address).await
     }
 

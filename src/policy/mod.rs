@@ -5,9 +5,11 @@ mod delivery;
 mod expiry;
 mod offline;
 mod permission;
+mod settings;
 
 pub use config::Config;
 pub use delivery::{Mode, Waiting, choose_mode};
 pub use expiry::expiry;
 pub use offline::{Attempt, Next, after_attempt};
 pub use permission::{NotStored, Standing, may_store};
+pub use settings::{Handing, Settings, UnknownHanding};

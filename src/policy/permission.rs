@@ -1,12 +1,14 @@
+use super::Settings;
+
 /// What is known of a receiver of deferred messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// No subscriber of ours.
     Unknown,
     /// A subscriber for whom nothing may be stored.
     Refuses,
     /// A subscriber with a mailbox.
-    Accepts,
+    Accepts(Settings),
 }
 
 /// Why a message may not be stored.
@@ -18,10 +20,10 @@ pub enum NotStored {
     NotPermitted,
 }
 
-/// Whether a message for a receiver of this standing may be stored.
-pub fn may_store(standing: Standing) -> Result<(), NotStored> {
+/// Whether a message for a receiver of this standing may be stored, and under which settings.
+pub fn may_store(standing: Standing) -> Result<Settings, NotStored> {
     match standing {
-        Standing::Accepts => Ok(()),
+        Standing::Accepts(settings) => Ok(settings),
         Standing::Refuses => Err(NotStored::NotPermitted),
         Standing::Unknown => Err(NotStored::Unknown),
     }
@@ -33,7 +35,12 @@ mod tests {
 
     #[test]
     fn only_a_subscriber_with_a_mailbox_gets_messages_stored() {
-        assert_eq!(may_store(Standing::Accepts), Ok(()));
+        let settings = Settings {
+            class: Some("gold".into()),
+            ..Settings::default()
+        };
+        let accepts = Standing::Accepts(settings.clone());
+        assert_eq!(may_store(accepts), Ok(settings));
         assert_eq!(may_store(Standing::Refuses), Err(NotStored::NotPermitted));
         assert_eq!(may_store(Standing::Unknown), Err(NotStored::Unknown));
     }

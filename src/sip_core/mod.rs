@@ -21,4 +21,4 @@ pub use binding::Binding;
 pub use config::Config;
 pub use judge::{Kind, Verdict};
 pub use reply::Reply;
-pub use subscriber::{Subscriber, SubscriberError};
+pub use subscriber::{Amendment, Subscriber, SubscriberError};

@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use restante::{
     deferred::{Config, Deferred, Directory, Facts},
     identity::Address,
-    policy::Standing,
+    policy::{Settings, Standing},
     store::{self, Engine, Handle, Lsm, Memory, Readable, Table},
 };
 use std::{process::Command, sync::Arc};
@@ -86,7 +86,7 @@ pub fn directory() -> Directory {
         let standing = match address.user() {
             "nobody" => Standing::Unknown,
             "refuses" => Standing::Refuses,
-            _ => Standing::Accepts,
+            _ => Standing::Accepts(Settings::default()),
         };
         async move { Ok(standing) }.boxed()
     })

@@ -4,7 +4,7 @@ use crate::{
     deferred::{self, Deferred, Facts},
     http::State,
     identity::Address,
-    policy::Standing,
+    policy::{Settings, Standing},
     sip_core::{self, Location, Subscribers},
     store::{self, Handle, Memory},
 };
@@ -103,7 +103,8 @@ async fn ports(folder: &Path) -> Ports {
 }
 
 async fn services(store: Handle) -> Services {
-    let directory: deferred::Directory = Arc::new(|_| Box::pin(async { Ok(Standing::Accepts) }));
+    let directory: deferred::Directory =
+        Arc::new(|_| Box::pin(async { Ok(Standing::Accepts(Settings::default())) }));
     let config = deferred::Config::default();
     Services {
         subscribers: Subscribers::new(store.clone(), &sip_core::Config::default()),

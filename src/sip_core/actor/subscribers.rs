@@ -2,7 +2,7 @@ use crate::{
     clock,
     identity::Address,
     policy::Standing,
-    sip_core::{Config, Subscriber, SubscriberError},
+    sip_core::{Amendment, Config, Subscriber, SubscriberError},
     store::{Handle, Readable, Record, Records, Scan, StoreError, Table, Txn, View},
 };
 use bytes::Bytes;
@@ -94,13 +94,13 @@ impl Subscribers {
         .await
     }
 
-    /// Decides whether messages are kept for a subscriber. Errors: `Unknown`, `Store`.
-    pub async fn set_deferral(
+    /// Changes what is kept of a subscriber besides the password. Errors: `Unknown`, `Store`.
+    pub async fn amend(
         &self,
         address: &Address,
-        deferral: bool,
+        amendment: Amendment,
     ) -> Result<(), SubscriberError> {
-        self.update(address, move |subscriber| subscriber.deferral = deferral)
+        self.update(address, move |subscriber| amendment.apply(subscriber))
             .await
     }
 
