@@ -1,9 +1,11 @@
 //! `message/imdn+xml`: what became of a message (RFC 5438 §11).
 use super::{
     XmlError,
+    cpim::{CpimBuilder, Dispositions},
     xml::{Element, Writer},
 };
 use crate::profile::mime;
+use bytes::Bytes;
 
 /// A disposition notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,23 @@ impl Disposition {
     pub fn as_str(self) -> &'static str {
         self.elements().1
     }
+
+    /// The element of the question; a message gets one answer to each at most.
+    pub fn question(self) -> &'static str {
+        self.elements().0
+    }
+
+    /// Whether a sender who asked for `asked` is to be told this.
+    ///
+    /// Source: RFC 5438 §7.1.1.3, §8.2.
+    pub fn is_wanted(self, asked: Dispositions) -> bool {
+        match (self, self.question()) {
+            (Self::Delivered, _) => asked.positive_delivery,
+            (_, DELIVERY) => asked.negative_delivery,
+            (_, PROCESSING) => asked.processing,
+            _ => asked.display,
+        }
+    }
 }
 
 impl Imdn {
@@ -117,6 +136,14 @@ impl Imdn {
         out.close(question);
         out.close("imdn");
         out.finish()
+    }
+
+    /// The notification as a whole message: `head` with the document as its body.
+    ///
+    /// Source: RFC 5438 §7.2.1 (Content-Disposition).
+    pub fn in_cpim(&self, head: CpimBuilder) -> Bytes {
+        head.mime("Content-Disposition", "notification")
+            .build(mime::IMDN, &self.to_bytes())
     }
 }
 
@@ -172,6 +199,19 @@ mod tests {
             };
             assert_eq!(Imdn::parse(&imdn.to_bytes()), Ok(imdn));
         }
+    }
+
+    #[test]
+    fn each_answer_is_told_to_those_who_asked_its_question() {
+        use Disposition::*;
+        let asked = Dispositions::parse("positive-delivery");
+        assert!(Delivered.is_wanted(asked) && !Failed.is_wanted(asked));
+        let asked = Dispositions::parse("negative-delivery, processing");
+        assert!(!Delivered.is_wanted(asked) && !Displayed.is_wanted(asked));
+        for answer in [Failed, DeliveryForbidden, DeliveryError, Stored, Processed] {
+            assert!(answer.is_wanted(asked), "{answer:?}");
+        }
+        assert!(DisplayForbidden.is_wanted(Dispositions::parse("display")));
     }
 
     proptest! {

@@ -15,6 +15,7 @@ mod actor;
 mod capacity;
 mod config;
 mod content;
+pub mod disposition;
 mod due;
 mod envelope;
 mod envelope_v1;

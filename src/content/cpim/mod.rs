@@ -13,7 +13,11 @@ pub use escape::{escape, unescape};
 pub use head::CpimHead;
 
 use super::CpimError;
+use crate::profile::mime;
 use bytes::Bytes;
+
+/// The MIME type of such a message.
+pub const CONTENT_TYPE: &str = mime::CPIM;
 
 /// The namespace of `From`, `To`, `DateTime` and the other headers of RFC 3862.
 pub const CORE_NAMESPACE: &str = "urn:ietf:params:cpim-headers:";
