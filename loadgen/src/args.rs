@@ -43,6 +43,12 @@ pub enum Command {
     /// Both are played here, so every message is followed from its first octet to its last. Tells
     /// rates, latencies, and what passing the messages on costs the server.
     Relay(crate::relay::options::Options),
+    /// Messages to receivers who are away, over channels, and their way to them afterwards.
+    ///
+    /// Tells what taking a message in durably costs the server, and what handing it over does.
+    Deferred(crate::deferred::options::Options),
+    /// The same load on an XMPP server that keeps messages for those who are away.
+    Xmpp(crate::deferred::options::XmppOptions),
 }
 
 /// What to do.
@@ -236,7 +242,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         match arguments.command {
             Command::Scenario(scenario) => scenario.options().clone(),
-            Command::Relay(_) => panic!("another command"),
+            _ => panic!("another command"),
         }
     }
 

@@ -2,6 +2,7 @@
 mod args;
 mod book;
 mod crew;
+mod deferred;
 mod device;
 mod latency;
 #[allow(dead_code, reason = "the crash test takes this file too")]
@@ -28,7 +29,9 @@ const NOT_RUN: u8 = 2;
 fn main() -> ExitCode {
     let outcome = match &args::Arguments::parse().command {
         args::Command::Scenario(scenario) => play(scenario),
-        args::Command::Relay(options) => relay(options),
+        args::Command::Relay(options) => relay::run(options).map(clean_or_broken),
+        args::Command::Deferred(options) => deferred::run(options).map(clean_or_broken),
+        args::Command::Xmpp(options) => deferred::run_xmpp(options).map(clean_or_broken),
     };
     outcome.unwrap_or_else(|advice| {
         eprintln!("loadgen: {advice}");
@@ -42,13 +45,12 @@ fn play(scenario: &args::Scenario) -> Result<ExitCode, String> {
     Ok(exit_code(&report))
 }
 
-fn relay(options: &relay::options::Options) -> Result<ExitCode, String> {
-    let is_clean = relay::run(options)?;
-    Ok(if is_clean {
+fn clean_or_broken(is_clean: bool) -> ExitCode {
+    if is_clean {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(BROKEN)
-    })
+    }
 }
 
 fn exit_code(report: &report::Report) -> ExitCode {

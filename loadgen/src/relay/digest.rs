@@ -33,6 +33,8 @@ enum Algorithm {
 pub struct Attempt<'a> {
     /// Who we are.
     pub credentials: &'a Credentials,
+    /// The method of the request.
+    pub method: &'a str,
     /// The digest-uri: the rightmost URI of the To-Path.
     pub uri: &'a str,
     /// Whether the answer names the digest-uri; RFC 4976 has no such parameter, RFC 2617 wants it.
@@ -66,13 +68,14 @@ impl Challenge {
     pub fn answer(&self, attempt: &Attempt<'_>) -> String {
         let Attempt {
             credentials: Credentials { user, password },
+            method,
             uri,
             cnonce,
             ..
         } = attempt;
         let Self { realm, nonce, .. } = self;
         let secret = self.hash(&format!("{user}:{realm}:{password}"));
-        let request = self.hash(&format!("AUTH:{uri}"));
+        let request = self.hash(&format!("{method}:{uri}"));
         let response = match self.has_auth {
             true => format!("{secret}:{nonce}:00000001:{cnonce}:auth:{request}"),
             false => format!("{secret}:{nonce}:{request}"),
@@ -140,6 +143,7 @@ mod tests {
             let challenge = Challenge::parse(&value).unwrap();
             let answer = challenge.answer(&Attempt {
                 credentials: &credentials,
+                method: "AUTH",
                 uri: "msrp://r;tcp",
                 names_uri: true,
                 cnonce: "f2",
@@ -160,6 +164,7 @@ mod tests {
         let credentials = credentials();
         let answer = challenge.answer(&Attempt {
             credentials: &credentials,
+            method: "AUTH",
             uri: "msrp://r;tcp",
             names_uri: false,
             cnonce: "f2",

@@ -132,6 +132,7 @@ pub async fn log_in(
                 let cnonce = format!("{:016x}", net::random_u64());
                 authorization = Some(challenge.answer(&Attempt {
                     credentials,
+                    method: "AUTH",
                     uri: &relay,
                     names_uri: manners.names_uri,
                     cnonce: &cnonce,

@@ -231,7 +231,7 @@ mod tests {
                 let plan = Plan::new(&options, 7).unwrap();
                 run(&options, plan).unwrap()
             }
-            Command::Scenario(_) => panic!("another command"),
+            _ => panic!("another command"),
         }
     }
 

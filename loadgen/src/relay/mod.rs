@@ -7,24 +7,24 @@
 //! `plan` is what the options mean, `lead` starts a `worker` on every thread, a worker's
 //! connections (`link`) feed `sender` and `receiver`, and what they see becomes a `tally`.
 mod connections;
-mod content;
-mod digest;
+pub mod content;
+pub mod digest;
 mod entry;
 mod flights;
 mod idle;
 mod lead;
-mod letter;
-mod link;
+pub mod letter;
+pub mod link;
 pub mod options;
 mod pair;
 mod plan;
-mod processes;
+pub mod processes;
 mod receiver;
-mod report;
-mod scan;
+pub mod report;
+pub mod scan;
 mod secure;
 mod sender;
-mod tally;
+pub mod tally;
 mod team;
 mod worker;
 
@@ -54,7 +54,10 @@ pub fn run(options: &Options) -> Result<bool, String> {
     }
 }
 
-fn tell<R: fmt::Display + Serialize>(report: &R, json: Option<&Path>) -> Result<(), String> {
+/// Prints `report`, and writes it to the file `json` if there is one.
+///
+/// Errors: a sentence for the user if it cannot be written.
+pub fn tell<R: fmt::Display + Serialize>(report: &R, json: Option<&Path>) -> Result<(), String> {
     println!("{report}");
     let Some(path) = json else {
         return Ok(());

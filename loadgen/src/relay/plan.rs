@@ -278,7 +278,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         match arguments.command {
             Command::Relay(options) => options,
-            Command::Scenario(_) => panic!("another command"),
+            _ => panic!("another command"),
         }
     }
 

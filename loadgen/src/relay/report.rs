@@ -138,7 +138,16 @@ impl fmt::Display for Report {
 }
 
 impl Figures {
-    fn write_line(&self, out: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    /// Whether nothing went wrong.
+    pub fn is_clean(&self) -> bool {
+        let faults = self.lost + self.unanswered + self.doubled + self.corrupted;
+        faults == 0 && self.refusals.is_empty()
+    }
+
+    /// Writes the line of a phase called `name`.
+    ///
+    /// Errors: those of `out`.
+    pub fn write_line(&self, out: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let times = self.latency_ms;
         write!(
             out,
@@ -153,7 +162,10 @@ impl Figures {
         writeln!(out)
     }
 
-    fn write_processes(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes what the processes used.
+    ///
+    /// Errors: those of `out`.
+    pub fn write_processes(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |octets| ByteSize(octets).display().iec();
         for server in &self.servers {
             let Usage {
@@ -181,7 +193,10 @@ impl Figures {
         writeln!(out, "generator  {own:.2} ms of CPU for 1000 messages")
     }
 
-    fn write_faults(&self, out: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    /// Writes what went wrong in a phase called `name`.
+    ///
+    /// Errors: those of `out`.
+    pub fn write_faults(&self, out: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         write!(
             out,
             "{name:<11}lost {}, doubled {}, ",
