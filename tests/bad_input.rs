@@ -3,150 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod harness;
 
-use bytes::Bytes;
-use harness::Server;
+use harness::{
+    Server,
+    phone::{PATIENCE, Phone},
+};
 use restante::{
-    digest::Account,
     sdp,
-    sip::{
-        Responder,
-        codec::{Builder, Limits, Message, Method, Name},
-    },
+    sip::codec::{Method, Name},
 };
 use std::{
     io::{self, Read, Write},
-    net::{TcpStream, UdpSocket},
-    time::Duration,
+    net::TcpStream,
 };
-
-const PATIENCE: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_millis(400);
-
-/// A subscriber with a bare UDP socket.
-struct Phone {
-    socket: UdpSocket,
-    user: &'static str,
-    responder: Responder,
-    number: u32,
-}
-
-impl Phone {
-    fn new(server: &Server, user: &'static str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(server.sip()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let account = Account {
-            user: user.to_owned(),
-            password: "secret".to_owned(),
-        };
-        Self {
-            socket,
-            user,
-            responder: Responder::new(account),
-            number: 0,
-        }
-    }
-
-    fn send(&self, octets: &[u8]) {
-        self.socket.send(octets).unwrap();
-    }
-
-    /// The next message that comes, if one does.
-    fn receive(&self) -> Option<Message> {
-        let mut buffer = vec![0; 65_535];
-        let length = self.socket.recv(&mut buffer).ok()?;
-        let octets = Bytes::copy_from_slice(&buffer[..length]);
-        Some(Message::parse(octets, &Limits::default()).unwrap())
-    }
-
-    /// Whether nothing comes for a while.
-    fn hears_nothing(&self) -> bool {
-        self.socket.set_read_timeout(Some(SILENCE)).unwrap();
-        let heard = self.receive();
-        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        heard.is_none()
-    }
-
-    /// Sends a request and gives its final response; answers one challenge.
-    fn request(&mut self, method: &Method, uri: &str, body: Option<(&str, Vec<u8>)>) -> Message {
-        let response = self.attempt(method, uri, body.clone());
-        match response.code() {
-            Some(401 | 407) if self.responder.learn(&response).is_some() => {
-                self.attempt(method, uri, body)
-            }
-            _ => response,
-        }
-    }
-
-    fn attempt(&mut self, method: &Method, uri: &str, body: Option<(&str, Vec<u8>)>) -> Message {
-        let request = self.compose(method, uri, body);
-        self.send(request.octets());
-        let response = self.response_to(&request);
-        if *method == Method::Invite {
-            self.acknowledge(&request, &response);
-        }
-        response
-    }
-
-    fn compose(&mut self, method: &Method, uri: &str, body: Option<(&str, Vec<u8>)>) -> Message {
-        self.number += 1;
-        let (local, number) = (self.socket.local_addr().unwrap(), self.number);
-        let user = self.user;
-        let branch = format!("SIP/2.0/UDP {local};branch=z9hG4bK{user}{number};rport");
-        let request = Builder::request(method.clone(), uri)
-            .header(Name::Via, branch)
-            .header(Name::MaxForwards, "70")
-            .value(
-                Name::From,
-                format_args!("<sip:{user}@localhost>;tag=f{number}"),
-            )
-            .value(Name::To, format_args!("<{uri}>"))
-            .value(Name::CallId, format_args!("{number}-{}", local.port()))
-            .value(Name::CSeq, format_args!("{number} {method}"))
-            .value(Name::Contact, format_args!("<sip:{user}@{local}>"));
-        let signed = self
-            .responder
-            .sign(request, method.as_str(), uri, "0a4f113b");
-        match body {
-            Some((content_type, body)) => signed.body(content_type, body).build(),
-            None => signed.build(),
-        }
-    }
-
-    fn response_to(&self, request: &Message) -> Message {
-        loop {
-            let message = self.receive().expect("a response");
-            let is_final = message.code().is_some_and(|code| code >= 200);
-            if is_final && message.cseq() == request.cseq() {
-                return message;
-            }
-        }
-    }
-
-    fn acknowledge(&mut self, invite: &Message, response: &Message) {
-        let code = response.code().unwrap();
-        let contact = response.contacts().unwrap();
-        let (uri, branch) = match contact.first() {
-            Some(contact) if code < 300 => (contact.uri.to_string(), "z9hG4bKack".to_owned()),
-            _ => (
-                invite.uri_text().to_owned(),
-                invite.via().unwrap().branch().unwrap().to_owned(),
-            ),
-        };
-        let local = self.socket.local_addr().unwrap();
-        let ack = Builder::request(Method::Ack, uri)
-            .header(Name::Via, format!("SIP/2.0/UDP {local};branch={branch}"))
-            .header(Name::MaxForwards, "70")
-            .copy(invite, Name::From)
-            .copy(response, Name::To)
-            .copy(invite, Name::CallId)
-            .value(
-                Name::CSeq,
-                format_args!("{} ACK", invite.cseq().unwrap().number),
-            );
-        self.send(ack.build().octets());
-    }
-}
 
 /// A bare MSRP connection.
 struct Channel {

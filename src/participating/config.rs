@@ -43,6 +43,9 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// Entries in one deferred list.
     pub list_page: usize,
+    /// Whether notifications are to come back by this server: it puts its address as
+    /// `IMDN-Record-Route` on messages that ask for them and leave by MESSAGE or from the mailbox.
+    pub imdn_record_route: bool,
     /// Whether offers and answers say `a=msrp-cema`: middleboxes may change addresses (RFC 6714).
     pub cema: bool,
     /// Whether channels have TLS; with it, devices are known by the fingerprints they announce.
@@ -66,6 +69,7 @@ impl Default for Config {
             max_subscription: Duration::from_secs(3600),
             max_subscriptions: 100_000,
             list_page: 200,
+            imdn_record_route: false,
             cema: true,
             media_security: Security::Optional,
         }

@@ -68,6 +68,11 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         counter!("restante_requests_refused_total", "reason" => reason).increment(1);
     }
+
+    /// Counts a notification from a device by what became of it.
+    pub fn notifications(&self, outcome: &'static str) {
+        counter!("restante_notifications_total", "outcome" => outcome).increment(1);
+    }
 }
 
 fn open(gauge: &Gauge) -> Open {
@@ -100,6 +105,11 @@ fn describe() {
         "restante_requests_refused_total",
         Unit::Count,
         "SIP requests refused by the participating function, by reason"
+    );
+    describe_counter!(
+        "restante_notifications_total",
+        Unit::Count,
+        "Disposition notifications from devices, by outcome (live, kept, declined, refused)"
     );
     describe_counter!(
         "restante_drains_total",

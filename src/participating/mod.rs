@@ -2,8 +2,9 @@
 //! keeps them for who is not.
 //!
 //! Here, and only here, SIP and MSRP meet the functions. `routing` decides where a request goes,
-//! `facts` what is kept with a message, `wrapping` and `invitation` how it travels to its reader;
-//! `actor` carries it out: one flow per call, which reads like the ladder it draws.
+//! `facts` what is kept with a message, `wrapping` and `invitation` how it travels to its reader,
+//! `notice` which way back its notifications go; `actor` carries it out: one flow per call, which
+//! reads like the ladder it draws.
 //! Sources: RFC 3261 (as B2BUA), RFC 3428, RFC 4975, RFC 3842, OMA SIMPLE IM.
 
 pub mod actor;
@@ -12,6 +13,7 @@ mod drains;
 mod facts;
 mod invitation;
 mod metrics;
+mod notice;
 mod routing;
 mod watchers;
 mod wrapping;

@@ -24,6 +24,8 @@ pub enum Route {
     Deferred,
     /// To the deferred function: delete what waits.
     Delete,
+    /// To where notifications come back that go by this server.
+    Notifications,
 }
 
 /// An event package about a mailbox.
@@ -113,7 +115,8 @@ pub fn route(request: &Message, domains: &[String]) -> Result<Route, NoRoute> {
     match (method, target.user()) {
         (Method::Invite, psi::DEFERRED) => Ok(Route::Deferred),
         (Method::Message, psi::DELETE) => Ok(Route::Delete),
-        (_, psi::DEFERRED | psi::DELETE) => Err(NoRoute::NotAllowed),
+        (Method::Message, psi::IMDN) => Ok(Route::Notifications),
+        (_, psi::DEFERRED | psi::DELETE | psi::IMDN) => Err(NoRoute::NotAllowed),
         (Method::Subscribe, _) => package(request).map(|package| Route::Mailbox(target, package)),
         (Method::Invite | Method::Message | Method::Options, _) => Ok(Route::Subscriber(target)),
         _ => Err(NoRoute::NotAllowed),
@@ -178,6 +181,10 @@ mod tests {
             Ok(Route::Delete)
         );
         assert_eq!(
+            routed("MESSAGE", "sip:imdn@example.com", None),
+            Ok(Route::Notifications)
+        );
+        assert_eq!(
             routed("SUBSCRIBE", bobs, Some("message-summary;id=1")),
             Ok(Route::Mailbox(bob(), Package::Summary))
         );
@@ -188,6 +195,7 @@ mod tests {
         let status = |method, uri, event| routed(method, uri, event).unwrap_err().status();
         assert_eq!(status("FROBNICATE", "sip:bob@example.com", None), 501);
         assert_eq!(status("BYE", "sip:bob@example.com", None), 405);
+        assert_eq!(status("INVITE", "sip:imdn@example.com", None), 405);
         assert_eq!(status("MESSAGE", "http://example.com", None), 416);
         assert_eq!(status("MESSAGE", "sip:bob@elsewhere.org", None), 404);
         assert_eq!(status("INVITE", "sip:example.com", None), 404);

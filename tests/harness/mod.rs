@@ -7,6 +7,8 @@
 //! assert_eq!(server.metric("restante_deferred_stored_total"), 1.0);
 //! ```
 #![allow(dead_code, reason = "each test file uses a part of the harness")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+pub mod phone;
 pub mod user;
 
 use restante::cli::child::{ServerPlan, ServerProcess};

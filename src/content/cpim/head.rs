@@ -199,12 +199,33 @@ impl CpimHead {
         space: &'n str,
         name: &'n str,
     ) -> impl Iterator<Item = Cow<'a, str>> + use<'a, 'n> {
+        self.found(space, name).map(|line| self.text(&line.value))
+    }
+
+    /// Where the lines of a header stand, their ends included.
+    pub(super) fn lines<'a>(
+        &'a self,
+        space: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = Range<usize>> + 'a {
+        self.found(space, name).map(|line| {
+            let rest = &self.octets[line.value.end..];
+            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            line.name.start..line.value.end + end
+        })
+    }
+
+    fn found<'a, 'n>(
+        &'a self,
+        space: &'n str,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a Line> + use<'a, 'n> {
         let lines = self.message.iter().enumerate();
         lines.filter_map(move |(index, line)| {
             let full = self.text(&line.name);
             let (prefix, local) = full.split_once('.').unwrap_or(("", &full));
             let wanted = local == name && self.namespace(prefix, index).as_deref() == Some(space);
-            wanted.then(|| self.text(&line.value))
+            wanted.then_some(line)
         })
     }
 

@@ -6,6 +6,7 @@ mod builder;
 mod disposition;
 mod escape;
 mod head;
+mod route;
 
 pub use builder::CpimBuilder;
 pub use disposition::Dispositions;

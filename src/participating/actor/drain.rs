@@ -1,6 +1,7 @@
 use super::{
     Services,
     channel::{Agreed, Channel},
+    disposition,
     feed::feed,
     handover::{Broken, Handover, Tally},
     inflow::inflow,
@@ -184,6 +185,7 @@ async fn message(
             request = request.header(name, value);
         }
     }
+    let content = disposition::recorded(services, sender, &facts.content_type, content);
     let request = request.body(&facts.content_type, content).build();
     pager::exchange(services, request, binding).await
 }

@@ -8,6 +8,7 @@
 mod call;
 mod channel;
 mod deposit;
+mod disposition;
 mod drain;
 mod feed;
 mod handover;

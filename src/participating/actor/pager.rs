@@ -1,4 +1,4 @@
-use super::Services;
+use super::{Services, disposition};
 use crate::{
     clock,
     content::deferred_list::DeferredList,
@@ -28,6 +28,9 @@ pub(super) async fn message(
     sender: Address,
     recipient: Address,
 ) {
+    if let Some(notice) = disposition::notice(&services, &incoming.request) {
+        return disposition::message(services, incoming, sender, Some(recipient), notice).await;
+    }
     let waiting = services.deferred.waiting(&recipient).await;
     let is_empty = waiting.is_ok_and(|waiting| waiting.count == 0);
     let next = match is_empty {
@@ -45,7 +48,7 @@ pub(super) async fn message(
 }
 
 /// Sends the MESSAGE to every device of the receiver; the first 2xx is enough.
-async fn deliver(
+pub(super) async fn deliver(
     services: &Services,
     request: &Message,
     sender: &Address,
@@ -111,7 +114,11 @@ pub(super) fn onward(
     let builder = addressed(services, method, binding, sender, recipient);
     let builder = invitation::along(builder, request);
     match request.value(Name::ContentType) {
-        Some(content_type) => builder.body(content_type.as_bytes(), request.body().clone()),
+        Some(content_type) => {
+            let body = request.body().clone();
+            let body = disposition::recorded(services, sender, &content_type, body);
+            builder.body(content_type.as_bytes(), body)
+        }
         None => builder,
     }
     .build()

@@ -1,7 +1,7 @@
 use super::{
     Services,
     call::Call,
-    deposit, drain, live,
+    deposit, disposition, drain, live,
     mailbox::{self, Subscriptions},
     pager, retrieval,
 };
@@ -136,6 +136,7 @@ async fn serve_user(
             mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package).await;
         }
         Route::Delete => pager::delete(services, incoming, sender).await,
+        Route::Notifications => disposition::returned(services, incoming, sender).await,
         Route::Deferred => {
             let owner = sender.clone();
             if let Some(call) = Call::begin(&services, incoming, sender, owner) {

@@ -1,0 +1,175 @@
+use super::{Services, pager};
+use crate::{
+    clock,
+    deferred::Refusal,
+    identity::Address,
+    participating::{
+        facts::{Item, Origin},
+        invitation,
+        notice::{Notice, recording_route},
+    },
+    policy::Next,
+    profile::mime,
+    sip::{
+        actor::Incoming,
+        codec::{Builder, Message, Method, Name},
+    },
+    sip_core::Reply,
+};
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// What became of a notification.
+enum Passed {
+    /// A device has it.
+    Live,
+    /// It waits, on disk.
+    Kept,
+}
+
+/// Why a notification goes no further.
+enum Lost {
+    /// The device it is for will not have it.
+    Declined(u16),
+    /// It may not be kept.
+    Refused(Refusal),
+}
+
+/// The notification in a MESSAGE, if it carries one.
+pub(super) fn notice(services: &Services, request: &Message) -> Option<Notice> {
+    let content_type = request.value(Name::ContentType)?;
+    Notice::of(&content_type, request.body(), &services.core.domains)
+}
+
+/// A MESSAGE to the function that notifications come back by.
+pub(super) async fn returned(services: Rc<Services>, incoming: Incoming, sender: Address) {
+    match notice(&services, &incoming.request) {
+        Some(Notice { next: None, .. }) => {
+            let reply = Reply::new(404).because("No Recipient In Notification");
+            services.refuse(&incoming, &reply, "no_recipient");
+        }
+        Some(notice) => message(services, incoming, sender, None, notice).await,
+        None => {
+            let reply = Reply::new(415).with(Name::Accept, mime::CPIM);
+            services.refuse(&incoming, &reply, "content_type");
+        }
+    }
+}
+
+/// A MESSAGE with a notification to `recipient`: live where that one is there, kept where not. It
+/// belongs to no conversation, so it waits behind nothing.
+pub(super) async fn message(
+    services: Rc<Services>,
+    incoming: Incoming,
+    sender: Address,
+    recipient: Option<Address>,
+    notice: Notice,
+) {
+    let recipient = recipient.filter(|_| !notice.came_by_us);
+    let Some(recipient) = recipient.or(notice.next) else {
+        let reply = Reply::new(404).because("No Recipient In Notification");
+        return services.refuse(&incoming, &reply, "no_recipient");
+    };
+    let request = Builder::request(Method::Message, recipient.as_str());
+    let request = invitation::along(request, &incoming.request);
+    match pass_on(&services, request, sender, recipient, notice.content).await {
+        Ok(Passed::Live) => services.reply(&incoming, &Reply::new(200)),
+        Ok(Passed::Kept) => services.reply(&incoming, &Reply::new(202)),
+        Err(Lost::Declined(code)) => services.reply(&incoming, &Reply::new(code)),
+        Err(Lost::Refused(refusal)) => {
+            services.refuse(&incoming, &pager::refusal_reply(&refusal), refusal.kind());
+        }
+    }
+}
+
+/// The content of a message as it leaves for a device: with this server on the way of its
+/// notifications, where that is configured.
+pub(super) fn recorded(
+    services: &Services,
+    sender: &Address,
+    content_type: &str,
+    content: Bytes,
+) -> Bytes {
+    if !services.config.imdn_record_route {
+        return content;
+    }
+    let domain = services.domain_of(sender);
+    recording_route(content_type, &content, &domain).unwrap_or(content)
+}
+
+/// What the device of `owner` says on a channel by which messages are handed to it: notifications
+/// of these go back to their senders. The MSRP status to answer with; what nobody will have is
+/// taken and dropped.
+#[allow(dead_code, reason = "the channel of a handover is about to call it")]
+pub(super) async fn heard(
+    services: &Rc<Services>,
+    owner: &Address,
+    content_type: &str,
+    body: Bytes,
+) -> u16 {
+    let Some(notice) = Notice::of(content_type, &body, &services.core.domains) else {
+        return 200;
+    };
+    let Some(recipient) = notice.next else {
+        return 400;
+    };
+    let request = Builder::request(Method::Message, recipient.as_str());
+    match pass_on(services, request, owner.clone(), recipient, notice.content).await {
+        Err(Lost::Refused(refusal @ (Refusal::Busy(_) | Refusal::Store(_)))) => {
+            refusal.msrp_status()
+        }
+        _ => 200,
+    }
+}
+
+/// Hands a notification to the devices of `recipient`, or keeps it.
+async fn pass_on(
+    services: &Rc<Services>,
+    request: Builder,
+    sender: Address,
+    recipient: Address,
+    content: Bytes,
+) -> Result<Passed, Lost> {
+    let request = request.body(mime::CPIM, content).build();
+    let delivered = pager::deliver(services, &request, &sender, &recipient).await;
+    let reason = match delivered {
+        Ok(()) => {
+            services.metrics.notifications("live");
+            return Ok(Passed::Live);
+        }
+        Err(Next::Defer(reason)) => reason,
+        Err(Next::Pass(code)) => {
+            services.metrics.notifications("declined");
+            tracing::debug!(%sender, %recipient, code, "notification declined");
+            return Err(Lost::Declined(code));
+        }
+    };
+    let kept = keep(services, &request, sender, recipient, reason).await;
+    let outcome = if kept.is_ok() { "kept" } else { "refused" };
+    services.metrics.notifications(outcome);
+    kept.map(|()| Passed::Kept).map_err(Lost::Refused)
+}
+
+async fn keep(
+    services: &Services,
+    request: &Message,
+    sender: Address,
+    recipient: Address,
+    reason: &str,
+) -> Result<(), Refusal> {
+    let content = request.body().clone();
+    let facts = Origin::of(request, sender, recipient, clock::wall()).facts(&Item {
+        // where it has no id of its own
+        message_id: &services.endpoint.new_tag(),
+        content_type: mime::CPIM,
+        size: content.len() as u64,
+        success_report: false,
+        prefix: &content,
+    });
+    tracing::debug!(
+        message_id = facts.message_id,
+        reason,
+        "notification deferred"
+    );
+    services.deferred.accept(facts, content).await.map(|_| ())
+}
