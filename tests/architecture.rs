@@ -43,7 +43,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "http",
-        &["identity", "clock", "store", "sip_core", "deferred"],
+        &[
+            "identity", "clock", "store", "policy", "sip_core", "deferred",
+        ],
     ),
 ];
 
@@ -106,6 +108,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("webpki", &["net"]),
     ("tungstenite", &["net"]),
     ("actix_web", &["http", "app"]),
+    ("utoipa", &["http"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("clap", &["cli", "main"]),

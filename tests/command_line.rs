@@ -160,6 +160,54 @@ fn operator_manages_the_closed_store_and_the_server_finds_it_so() {
 }
 
 #[test]
+fn settings_and_single_messages_are_managed_with_and_without_a_server() {
+    let mut server = Server::start()
+        .subscriber("alice", "wonder")
+        .subscriber("bob", "builder");
+    for id in ["first", "second", "third"] {
+        let words =
+            format!("send --from alice --password wonder --to bob --text hello --message-id {id}");
+        assert_eq!(run(&mut at(&server), &words).1, 0);
+    }
+    let (said, code) = run(&mut at(&server), "subscriber set bob --handing hold");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("handing   hold"), "{said}");
+    let (said, code) = run(&mut at(&server), "subscriber set bob");
+    assert_eq!(code, 2, "nothing to change: {said}");
+    let (said, code) = run(&mut at(&server), "subscriber set bob --handing later");
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("deliver, hold, notify-only"), "{said}");
+    let (said, code) = run(&mut at(&server), "subscriber set bob --class none-such");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("no class `none-such`"), "{said}");
+
+    let (said, _) = run(&mut at(&server), "message show first");
+    assert!(said.contains("waits for sip:bob@localhost"), "{said}");
+    let (said, _) = run(&mut at(&server), "message delete first --recipient bob");
+    assert!(said.contains("removed 1 copies of first"), "{said}");
+    assert_eq!(server.terminate(), Some(0));
+
+    let (said, _) = run(&mut at(&server), "queue show bob");
+    assert!(said.starts_with("2 of 1000 messages"), "{said}");
+    let (entries, _) = run(&mut at(&server), "queue show bob --json");
+    let entries: Value = serde_json::from_str(&entries).expect("JSON");
+    assert_eq!(entries[0]["message_id"], "second");
+    let words = format!("queue delete bob {}", entries[0]["sequence"]);
+    let (said, code) = run(&mut at(&server), &words);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("removed second from sip:alice@localhost"),
+        "{said}"
+    );
+    let (said, _) = run(&mut at(&server), "message show second");
+    assert!(said.contains("deleted by an operator"), "{said}");
+    assert!(said.contains("waits for nobody"), "{said}");
+    let (bob, _) = run(&mut at(&server), "subscriber show bob --json");
+    let bob: Value = serde_json::from_str(&bob).expect("JSON");
+    assert_eq!(bob["handing"], "hold");
+}
+
+#[test]
 fn wrong_key_keeps_the_server_from_starting_and_is_named() {
     let data = tempfile::tempdir().expect("a folder");
     for words in ["config check", "serve"] {
@@ -181,6 +229,8 @@ fn every_command_explains_itself() {
         "help receive",
         "help deferred",
         "help queue",
+        "help message",
+        "help openapi",
         "help trace",
         "help config",
         "help relay-keys",

@@ -4,8 +4,8 @@ use crate::{
     http::{
         AdminToken, TokenError,
         view::{
-            EntryView, NewPassword, NewSubscriber, Page, Purged, QueueView, RefusalView,
-            SubscriberView, TraceView,
+            EntryView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, Paged, Purged,
+            QueuesView, RefusalView, SubscriberChange, SubscriberView, WhichCopies,
         },
     },
     syntax::percent,
@@ -80,12 +80,24 @@ impl Desk {
         self.tell("POST", "/subscribers", new)
     }
 
-    pub(super) fn subscribers(&self) -> Result<Vec<SubscriberView>, DeskError> {
+    pub(super) fn subscribers(&self) -> Result<Page<SubscriberView>, DeskError> {
         self.all("/subscribers")
     }
 
     pub(super) fn subscriber(&self, address: &str) -> Result<SubscriberView, DeskError> {
         self.ask("GET", &format!("/subscribers/{}", segment(address)))
+    }
+
+    pub(super) fn change_subscriber(
+        &self,
+        address: &str,
+        change: &SubscriberChange,
+    ) -> Result<SubscriberView, DeskError> {
+        self.tell(
+            "PATCH",
+            &format!("/subscribers/{}", segment(address)),
+            change,
+        )
     }
 
     pub(super) fn set_password(
@@ -101,11 +113,11 @@ impl Desk {
         self.ask("DELETE", &format!("/subscribers/{}", segment(address)))
     }
 
-    pub(super) fn queues(&self) -> Result<Vec<QueueView>, DeskError> {
+    pub(super) fn queues(&self) -> Result<QueuesView, DeskError> {
         self.all("/queues")
     }
 
-    pub(super) fn queue(&self, recipient: &str) -> Result<Vec<EntryView>, DeskError> {
+    pub(super) fn queue(&self, recipient: &str) -> Result<MailboxView, DeskError> {
         self.all(&format!("/queues/{}", segment(recipient)))
     }
 
@@ -113,22 +125,39 @@ impl Desk {
         self.ask("DELETE", &format!("/queues/{}", segment(recipient)))
     }
 
-    pub(super) fn trace(&self, message_id: &str) -> Result<TraceView, DeskError> {
+    pub(super) fn delete_entry(
+        &self,
+        recipient: &str,
+        sequence: u64,
+    ) -> Result<EntryView, DeskError> {
+        let path = format!("/queues/{}/{sequence}", segment(recipient));
+        self.ask("DELETE", &path)
+    }
+
+    pub(super) fn message(&self, message_id: &str) -> Result<MessageView, DeskError> {
         self.ask("GET", &format!("/messages/{}", segment(message_id)))
     }
 
-    /// All pages of a list.
-    fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, DeskError> {
-        let mut items = Vec::new();
-        let mut query = String::from("?limit=1000");
-        loop {
-            let page: Page<T> = self.ask("GET", &format!("{path}{query}"))?;
-            items.extend(page.items);
-            let Some(next) = page.next else {
-                return Ok(items);
-            };
-            query = format!("?limit=1000&after={}", segment(&next));
+    pub(super) fn delete_message(
+        &self,
+        message_id: &str,
+        which: &WhichCopies,
+    ) -> Result<Purged, DeskError> {
+        let mut path = format!("/messages/{}", segment(message_id));
+        if let Some(recipient) = &which.recipient {
+            path = format!("{path}?recipient={}", segment(recipient));
         }
+        self.ask("DELETE", &path)
+    }
+
+    /// All pages of a list.
+    fn all<P: Paged + DeserializeOwned>(&self, path: &str) -> Result<P, DeskError> {
+        let mut all: P = self.ask("GET", &format!("{path}?limit=1000"))?;
+        while let Some(next) = all.take_next() {
+            let path = format!("{path}?limit=1000&after={}", segment(&next));
+            all.append(self.ask("GET", &path)?);
+        }
+        Ok(all)
     }
 
     fn ask<T: DeserializeOwned>(&self, method: &str, path: &str) -> Result<T, DeskError> {

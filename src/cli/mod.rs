@@ -1,9 +1,9 @@
 //! The command line: one file per subcommand.
 //!
-//! `serve` is the server. `subscriber`, `queue` and `trace` are the operator's desk: they speak
-//! to the running server, or open its store themselves while none runs; `relay-keys` works on the
-//! file of the relay's keys. `send`, `receive` and
-//! `deferred` are a client device. `demo` shows all of it at once.
+//! `serve` is the server. `subscriber`, `queue`, `message` and `trace` are the operator's desk:
+//! they speak to the running server, or open its store themselves while none runs; `relay-keys`
+//! works on the file of the relay's keys; `openapi` tells programs what the desk can do. `send`,
+//! `receive` and `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
 mod config;
 mod deferred;
@@ -11,7 +11,9 @@ mod demo;
 mod desk;
 mod device;
 mod media;
+mod message;
 mod office;
+mod openapi;
 mod person;
 mod queue;
 mod receive;
@@ -81,10 +83,12 @@ enum Command {
     Receive(receive::Arguments),
     Deferred(deferred::Arguments),
     Queue(queue::Arguments),
+    Message(message::Arguments),
     Trace(trace::Arguments),
     RelayKeys(relay_keys::Arguments),
     Demo(demo::Arguments),
     Config(config::Arguments),
+    Openapi(openapi::Arguments),
 }
 
 /// Does what the command line says.
@@ -98,9 +102,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Deferred(arguments) => deferred::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Queue(arguments) => queue::run(place, arguments),
+        Command::Message(arguments) => message::run(place, arguments),
         Command::Trace(arguments) => trace::run(place, arguments),
         Command::RelayKeys(arguments) => relay_keys::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),
+        Command::Openapi(_) => openapi::run(),
     };
     outcome.unwrap_or_else(|failure| {
         complain(failure.as_ref());

@@ -6,8 +6,8 @@ use crate::{
     http::{
         ServiceError, Services,
         view::{
-            EntryView, NewPassword, NewSubscriber, Page, PageRequest, Purged, QueueView,
-            SubscriberView, TraceView,
+            EntryView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, PageRequest,
+            Paged, Purged, QueuesView, SubscriberChange, SubscriberView, WhichCopies,
         },
     },
     identity::Address,
@@ -73,7 +73,7 @@ impl Office {
         }
     }
 
-    pub(super) fn subscribers(&self) -> Outcome<Vec<SubscriberView>> {
+    pub(super) fn subscribers(&self) -> Outcome<Page<SubscriberView>> {
         match self {
             Self::Desk(desk) => Ok(desk.subscribers()?),
             Self::Store(store) => {
@@ -86,6 +86,18 @@ impl Office {
         match self {
             Self::Desk(desk) => Ok(desk.subscriber(user.as_str())?),
             Self::Store(store) => store.run(|services| services.subscriber(user.as_str())),
+        }
+    }
+
+    pub(super) fn change_subscriber(
+        &self,
+        user: &Address,
+        change: SubscriberChange,
+    ) -> Outcome<SubscriberView> {
+        let user = user.as_str();
+        match self {
+            Self::Desk(desk) => Ok(desk.change_subscriber(user, &change)?),
+            Self::Store(store) => store.run(|services| services.change_subscriber(user, change)),
         }
     }
 
@@ -103,14 +115,14 @@ impl Office {
         }
     }
 
-    pub(super) fn queues(&self) -> Outcome<Vec<QueueView>> {
+    pub(super) fn queues(&self) -> Outcome<QueuesView> {
         match self {
             Self::Desk(desk) => Ok(desk.queues()?),
             Self::Store(store) => store.all(async |services, page| services.queues(&page).await),
         }
     }
 
-    pub(super) fn queue(&self, recipient: &Address) -> Outcome<Vec<EntryView>> {
+    pub(super) fn queue(&self, recipient: &Address) -> Outcome<MailboxView> {
         let recipient = recipient.as_str();
         match self {
             Self::Desk(desk) => Ok(desk.queue(recipient)?),
@@ -127,10 +139,25 @@ impl Office {
         }
     }
 
-    pub(super) fn trace(&self, message_id: &str) -> Outcome<TraceView> {
+    pub(super) fn delete_entry(&self, recipient: &Address, sequence: u64) -> Outcome<EntryView> {
+        let recipient = recipient.as_str();
         match self {
-            Self::Desk(desk) => Ok(desk.trace(message_id)?),
-            Self::Store(store) => store.run(|services| services.trace(message_id)),
+            Self::Desk(desk) => Ok(desk.delete_entry(recipient, sequence)?),
+            Self::Store(store) => store.run(|services| services.delete_entry(recipient, sequence)),
+        }
+    }
+
+    pub(super) fn message(&self, message_id: &str) -> Outcome<MessageView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.message(message_id)?),
+            Self::Store(store) => store.run(|services| services.message(message_id)),
+        }
+    }
+
+    pub(super) fn delete_message(&self, message_id: &str, which: &WhichCopies) -> Outcome<Purged> {
+        match self {
+            Self::Desk(desk) => Ok(desk.delete_message(message_id, which)?),
+            Self::Store(store) => store.run(|services| services.delete_message(message_id, which)),
         }
     }
 }
@@ -162,24 +189,20 @@ impl OpenStore {
     }
 
     /// All pages of a list.
-    fn all<T>(
+    fn all<P: Paged>(
         &self,
-        fetch: impl AsyncFn(&Services, PageRequest) -> Result<Page<T>, ServiceError>,
-    ) -> Outcome<Vec<T>> {
+        fetch: impl AsyncFn(&Services, PageRequest) -> Result<P, ServiceError>,
+    ) -> Outcome<P> {
         self.system.block_on(async {
-            let mut items = Vec::new();
-            let mut request = PageRequest::default();
-            loop {
-                let page = fetch(&self.services, request).await?;
-                items.extend(page.items);
-                if page.next.is_none() {
-                    return Ok(items);
-                }
-                request = PageRequest {
-                    after: page.next,
+            let mut all = fetch(&self.services, PageRequest::default()).await?;
+            while let Some(next) = all.take_next() {
+                let request = PageRequest {
+                    after: Some(next),
                     limit: None,
                 };
+                all.append(fetch(&self.services, request).await?);
             }
+            Ok(all)
         })
     }
 }

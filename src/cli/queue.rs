@@ -1,18 +1,20 @@
 //! `restante queue`: what waits, for whom.
 use super::{Outcome, Place, office::Office, person, table::Form};
+use crate::http::view::MailboxView;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// List, show and purge what waits for offline subscribers
+/// List, show, delete and purge what waits for offline subscribers
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Speaks to the running server; while none runs, the store in the data folder is opened directly.
 
 Examples:
   restante queue list                 every recipient for whom something waits
-  restante queue show bob             Bob's messages, oldest first
-  restante queue purge bob            give them up; each sender's trace says so")]
+  restante queue show bob             how full Bob's mailbox is, and his messages, oldest first
+  restante queue delete bob 17        give up the message with this number
+  restante queue purge bob            give up all of them; the trace of each says so")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -32,6 +34,13 @@ enum Action {
         #[command(flatten)]
         form: Form,
     },
+    /// Remove one message that waits for a recipient
+    Delete {
+        /// The recipient
+        user: String,
+        /// The message's number, as `show` prints it
+        number: u64,
+    },
     /// Remove everything that waits for one recipient
     Purge {
         /// The recipient
@@ -44,13 +53,16 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
     match arguments.action {
         Action::List { form } => {
             let heading = ["RECIPIENT", "MESSAGES", "SIZE"];
-            form.print(&office.queues()?, heading, |queue| {
+            form.print(&office.queues()?.items, heading, |queue| {
                 let size = ByteSize::b(queue.octets).to_string();
                 [queue.recipient.clone(), queue.count.to_string(), size]
             })?;
         }
         Action::Show { user, form } => {
+            let mailbox = office.queue(&person::parse(&user)?)?;
+            form.say(&level(&mailbox));
             let heading = [
+                "NUMBER",
                 "MESSAGE-ID",
                 "FROM",
                 "TYPE",
@@ -59,8 +71,9 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
                 "STORED",
                 "EXPIRES",
             ];
-            form.print(&office.queue(&person::parse(&user)?)?, heading, |entry| {
+            form.print(&mailbox.items, heading, |entry| {
                 [
+                    entry.sequence.to_string(),
                     entry.message_id.clone(),
                     entry.sender.clone(),
                     entry.content_type.clone(),
@@ -71,6 +84,10 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
                 ]
             })?;
         }
+        Action::Delete { user, number } => {
+            let removed = office.delete_entry(&person::parse(&user)?, number)?;
+            println!("removed {} from {}", removed.message_id, removed.sender);
+        }
         Action::Purge { user } => {
             let recipient = person::parse(&user)?;
             let purged = office.purge(&recipient)?;
@@ -78,4 +95,17 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How full a mailbox is, in one line.
+fn level(mailbox: &MailboxView) -> String {
+    let limits = &mailbox.limits;
+    format!(
+        "{} of {} messages, {} of {} (class {})",
+        mailbox.count,
+        limits.max_messages,
+        ByteSize::b(mailbox.octets),
+        ByteSize::b(limits.max_octets),
+        limits.class
+    )
 }

@@ -27,6 +27,13 @@ impl Form {
         out.write_all(aligned(heading, &rows).as_bytes())
     }
 
+    /// Prints a line for people; scripts do not want it.
+    pub(super) fn say(self, line: &str) {
+        if !self.json {
+            println!("{line}");
+        }
+    }
+
     /// Prints one document: as JSON, or as `text` says it.
     pub(super) fn print_one<T: Serialize>(self, item: &T, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
     let office = Office::open(&place.load()?)?;
-    let trace = office.trace(&arguments.message_id)?;
+    let trace = office.message(&arguments.message_id)?;
     let heading = ["TIME", "STATE", "RECIPIENT", "REASON"];
     arguments.form.print(&trace.steps, heading, |step| {
         [

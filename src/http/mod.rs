@@ -6,9 +6,9 @@
 //! | `GET /health/ready` | 200 when SIP and MSRP are served, 503 before and while draining |
 //! | `GET /metrics` | all figures, in Prometheus' text form |
 //! | `/api/v1/…` | the admin API; wants the bearer token of `DATA/admin.token` |
+//! | `GET /api/v1/openapi.json` | all of these as an OpenAPI document, for everybody |
 mod api;
 mod config;
-mod health;
 mod metrics;
 mod readiness;
 mod server;
@@ -16,6 +16,7 @@ mod service;
 mod token;
 pub mod view;
 
+pub use api::openapi;
 pub use config::Config;
 pub use readiness::{Readiness, State};
 pub use server::{Ports, Server, start};

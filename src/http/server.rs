@@ -1,6 +1,4 @@
-use super::{
-    AdminToken, Config, Readiness, Services, api, health, metrics::Metrics, view::RefusalView,
-};
+use super::{AdminToken, Config, Readiness, Services, api, metrics::Metrics, view::RefusalView};
 use actix_web::{
     App, Error, HttpResponse, HttpServer,
     body::{BoxBody, MessageBody},
@@ -50,12 +48,10 @@ pub fn start(config: &Config, ports: Ports) -> io::Result<Server> {
             .app_data(web::Data::new(ports.clone()))
             .app_data(web::Data::new(ports.readiness.clone()))
             .app_data(web::Data::new(ports.services.clone()))
-            .service(health::live)
-            .service(health::ready)
-            .service(health::metrics)
+            .configure(api::open_paths)
             .service(
-                web::scope("/api/v1")
-                    .configure(api::paths)
+                web::scope(api::ROOT)
+                    .configure(api::guarded_paths)
                     .wrap(from_fn(admit)),
             )
     })

@@ -36,7 +36,8 @@ pub enum Handing {
 }
 
 impl Handing {
-    const ALL: [Self; 3] = [Self::Deliver, Self::Hold, Self::NotifyOnly];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Deliver, Self::Hold, Self::NotifyOnly];
 
     /// The name by which it is written, wherever it is written.
     pub fn as_str(self) -> &'static str {

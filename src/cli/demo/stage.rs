@@ -5,7 +5,7 @@ use crate::{
         desk::Desk,
     },
     config::Config,
-    http::view::{NewSubscriber, TraceView},
+    http::view::{MessageView, NewSubscriber},
     identity::{Address, AddressError},
 };
 use bytesize::ByteSize;
@@ -63,11 +63,7 @@ impl Stage {
         };
         let desk = stage.desk()?;
         for address in [&stage.alice, &stage.bob] {
-            desk.add_subscriber(&NewSubscriber {
-                address: address.to_string(),
-                password: PASSWORD.to_owned(),
-                deferral: true,
-            })?;
+            desk.add_subscriber(&NewSubscriber::new(address.as_str(), PASSWORD))?;
         }
         Ok(stage)
     }
@@ -80,8 +76,8 @@ impl Stage {
     }
 
     /// What the server knows of the life of a message.
-    pub(super) fn trace(&self, message_id: &str) -> Result<TraceView, Box<dyn Error>> {
-        Ok(self.desk()?.trace(message_id)?)
+    pub(super) fn trace(&self, message_id: &str) -> Result<MessageView, Box<dyn Error>> {
+        Ok(self.desk()?.message(message_id)?)
     }
 
     /// What all lives of the server logged.

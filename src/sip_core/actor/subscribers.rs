@@ -54,6 +54,18 @@ impl Subscribers {
         address: &Address,
         password: &str,
     ) -> Result<Subscriber, SubscriberError> {
+        self.add_with(address, password, Amendment::default()).await
+    }
+
+    /// Adds a subscriber whose settings differ from the usual ones.
+    ///
+    /// Errors: `Known`, `ForeignDomain`, `EmptyPassword`, `Store`.
+    pub async fn add_with(
+        &self,
+        address: &Address,
+        password: &str,
+        settings: Amendment,
+    ) -> Result<Subscriber, SubscriberError> {
         check_password(password)?;
         let is_ours = |domain: &str| {
             let mut domains = self.0.domains.iter();
@@ -62,7 +74,9 @@ impl Subscribers {
         if !address.domain().is_none_or(is_ours) {
             return Err(SubscriberError::ForeignDomain(address.clone()));
         }
-        let subscriber = Subscriber::new(address.clone(), password, &self.0.realm, clock::wall());
+        let realm = &self.0.realm;
+        let mut subscriber = Subscriber::new(address.clone(), password, realm, clock::wall());
+        settings.apply(&mut subscriber);
         let added = subscriber.clone();
         let is_new = self
             .change(address, move |txn| {

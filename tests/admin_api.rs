@@ -1,0 +1,188 @@
+//! The admin API of the real server: what its OpenAPI document promises, it keeps.
+#[path = "admin_api/document.rs"]
+mod document;
+mod harness;
+
+use document::Document;
+use harness::Server;
+use serde_json::{Value, json};
+use std::process::Command;
+
+const BOB: &str = "/api/v1/subscribers/sip:bob@localhost";
+
+/// A server with Alice and Bob, and one message from her that waits for him.
+fn server_with_a_message() -> Server {
+    let server = Server::start()
+        .subscriber("alice", "wonder")
+        .subscriber("bob", "builder");
+    send(&server, "first");
+    server
+}
+
+/// Alice sends Bob a message.
+fn send(server: &Server, message_id: &str) {
+    let sent = Command::new(env!("CARGO_BIN_EXE_restante"))
+        .env("RESTANTE_SERVER", server.sip().to_string())
+        .args(["send", "--from", "alice", "--password", "wonder"])
+        .args(["--to", "bob", "--text", "hello", "--message-id", message_id])
+        .output()
+        .expect("the program starts");
+    assert!(sent.status.success(), "{sent:?}");
+}
+
+#[test]
+fn program_and_server_give_the_same_document() {
+    let server = Server::start();
+    let printed = Command::new(env!("CARGO_BIN_EXE_restante"))
+        .arg("openapi")
+        .output()
+        .expect("the program starts");
+    let printed: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
+    let (status, served) = server.order("GET", "/api/v1/openapi.json", None, false);
+    assert_eq!(status, 200);
+    assert_eq!(printed, served);
+    assert_eq!(served["openapi"], "3.1.0");
+}
+
+#[test]
+fn every_documented_operation_answers_and_no_other_does() {
+    let server = server_with_a_message();
+    let document = Document::of(&server);
+    for path in document.paths() {
+        let real = path
+            .replace("{address}", "sip:bob@localhost")
+            .replace("{sequence}", "999")
+            .replace("{id}", "first");
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {
+            let (status, answer) = server.order(method, &real, Some(&json!({})), true);
+            let told = format!("{method} {real}: {status} {answer}");
+            if !document.has(path, method) {
+                assert_eq!(status, 405, "{told}");
+                continue;
+            }
+            assert_ne!(status, 405, "{told}");
+            assert_ne!(answer["error"], "no_such_path", "{told}");
+            assert!(document.statuses(path, method).contains(&status), "{told}");
+            let (without, _) = server.order(method, &real, None, false);
+            let is_open = document.is_open(path, method);
+            assert_eq!(without == 401, !is_open, "{told}, without token {without}");
+        }
+    }
+    let (status, answer) = server.order("GET", "/api/v1/nothing", None, true);
+    assert_eq!(
+        (status, &answer["error"]),
+        (404, &json!("no_such_path")),
+        "{answer}"
+    );
+}
+
+#[test]
+fn answers_have_the_shape_which_the_document_gives_them() {
+    let server = server_with_a_message();
+    let document = Document::of(&server);
+    let new = json!({ "address": "sip:carol@localhost", "password": "x", "handing": "hold" });
+    let change = json!({ "handing": "notify-only", "class": "default" });
+    let password = json!({ "password": "other" });
+    let queue = "/api/v1/queues/{address}";
+    let subscriber = "/api/v1/subscribers/{address}";
+    let set_password = "/api/v1/subscribers/{address}/password";
+    for (method, path, order, status) in [
+        ("GET", "/api/v1/subscribers", None, 200),
+        ("POST", "/api/v1/subscribers", Some(&new), 201),
+        ("POST", "/api/v1/subscribers", Some(&new), 409),
+        ("POST", "/api/v1/subscribers", Some(&password), 400),
+        ("GET", subscriber, None, 200),
+        ("PATCH", subscriber, Some(&change), 200),
+        ("PUT", set_password, Some(&password), 200),
+        ("GET", "/api/v1/queues", None, 200),
+        ("GET", queue, None, 200),
+        ("GET", "/api/v1/queues/{address}/{sequence}", None, 200),
+        ("GET", "/api/v1/messages/{id}", None, 200),
+        ("DELETE", "/api/v1/queues/{address}/{sequence}", None, 200),
+        ("DELETE", "/api/v1/queues/{address}/{sequence}", None, 404),
+        ("DELETE", "/api/v1/messages/{id}", None, 200),
+        ("DELETE", queue, None, 200),
+        ("DELETE", subscriber, None, 200),
+        ("GET", subscriber, None, 404),
+    ] {
+        let real = path
+            .replace("{address}", "sip:bob@localhost")
+            .replace("{sequence}", "1")
+            .replace("{id}", "first");
+        if let Some(order) = order {
+            let unfit = document.unfit_order(path, method, order);
+            assert_eq!(
+                unfit.is_empty(),
+                status != 400,
+                "{method} {path}: {unfit:?}"
+            );
+        }
+        let (got, answer) = server.order(method, &real, order, true);
+        assert_eq!(got, status, "{method} {real}: {answer}");
+        let unfit = document.unfit_answer(path, method, status, &answer);
+        assert!(unfit.is_empty(), "{method} {real}: {unfit:?} in {answer}");
+    }
+}
+
+#[test]
+fn settings_of_a_subscriber_survive_a_restart() {
+    let mut server = Server::start().subscriber("bob", "builder");
+    let (_, bob) = server.get(BOB);
+    assert_eq!(
+        (&bob["class"], &bob["handing"], &bob["deferral"]),
+        (&json!("default"), &json!("deliver"), &json!(true))
+    );
+    for (change, status, handing) in [
+        (json!({ "handing": "notify-only" }), 200, "notify-only"),
+        (json!({ "deferral": false }), 200, "notify-only"),
+        (json!({ "handing": "later" }), 400, "notify-only"),
+        (json!({ "class": "none-such" }), 400, "notify-only"),
+        (json!({ "holding": "hold" }), 400, "notify-only"),
+        (json!({ "handing": "hold", "deferral": true }), 200, "hold"),
+    ] {
+        let (got, answer) = server.order("PATCH", BOB, Some(&change), true);
+        assert_eq!(got, status, "{change}: {answer}");
+        assert_eq!(server.get(BOB).1["handing"], handing, "{change}");
+    }
+    server.kill9();
+    server.restart();
+    let (_, bob) = server.get(BOB);
+    assert_eq!(
+        (&bob["handing"], &bob["deferral"]),
+        (&json!("hold"), &json!(true))
+    );
+}
+
+#[test]
+fn one_message_is_found_by_its_identifier_and_removed_alone() {
+    let server = server_with_a_message();
+    send(&server, "second");
+    let (_, queues) = server.get("/api/v1/queues");
+    assert_eq!(queues["messages"], 2);
+    assert_eq!(queues["octets"], queues["items"][0]["octets"]);
+
+    let (_, message) = server.get("/api/v1/messages/first");
+    assert_eq!(message["waiting"][0]["recipient"], "sip:bob@localhost");
+    assert_eq!(message["waiting"][0]["kind"], "message");
+    let (_, removed) = server.delete("/api/v1/messages/first?recipient=sip:carol@localhost");
+    assert_eq!(removed, json!({ "messages": 0 }));
+    let (_, removed) = server.delete("/api/v1/messages/first");
+    assert_eq!(removed, json!({ "messages": 1 }));
+    let (_, message) = server.get("/api/v1/messages/first");
+    assert_eq!(message["waiting"], json!([]));
+    let last = message["steps"].as_array().and_then(|steps| steps.last());
+    assert_eq!(last.expect("a step")["reason"], "deleted by an operator");
+
+    let (_, mailbox) = server.get("/api/v1/queues/sip:bob@localhost");
+    assert_eq!(mailbox["count"], 1);
+    assert_eq!(mailbox["octets"], mailbox["items"][0]["size"]);
+    assert_eq!(mailbox["limits"]["class"], "default");
+    assert_eq!(mailbox["limits"]["max_messages"], 1000);
+    assert_eq!(mailbox["items"][0]["message_id"], "second");
+    let sequence = mailbox["items"][0]["sequence"].as_u64().expect("a number");
+    let entry = format!("/api/v1/queues/sip:bob@localhost/{sequence}");
+    let (status, removed) = server.delete(&entry);
+    assert_eq!((status, &removed["message_id"]), (200, &json!("second")));
+    let (status, refusal) = server.delete(&entry);
+    assert_eq!((status, &refusal["error"]), (404, &json!("not_waiting")));
+}
