@@ -1,10 +1,15 @@
 //! What a durable commit costs in groups of 1, 16 and 256 records of 1 KiB, beside the floor the
-//! disk sets: a plain file that takes the same octets and is synced as often.
+//! disk sets: a plain file that takes the same octets and is synced as often. Before that, how near
+//! group commit under many producers comes to what the disk can do (`cargo bench --bench store
+//! limit` for this alone).
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#[path = "store/limit.rs"]
+mod limit;
+
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use restante::store::{Batch, Config, Durability, Engine, Handle, Lsm, Table};
-use std::{fs::File, io::Write, sync::Arc};
+use std::{fs::File, io::Write, sync::Arc, time::Duration};
 
 const GROUPS: [usize; 3] = [1, 16, 256];
 const RECORD: usize = 1024;
@@ -90,4 +95,18 @@ fn handle(c: &mut Criterion) {
 }
 
 criterion_group!(benches, raw, commit, handle);
-criterion_main!(benches);
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
+    let is_only = arguments.iter().any(|argument| argument == "limit");
+    let (rounds, time) = match is_bench {
+        true => (5, Duration::from_secs(2)),
+        false => (1, Duration::from_millis(50)),
+    };
+    limit::run(rounds, time);
+    if !is_only {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}
