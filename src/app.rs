@@ -15,7 +15,7 @@ use crate::{
     msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
     net::Shards,
     participating::{
-        self, Drains, Watchers,
+        self, Devices, Drains, Watchers,
         actor::{Parts, Server, Services},
     },
     sip::{self, actor::EndpointHandle},
@@ -232,7 +232,8 @@ async fn functions(config: &Config, store: store::Handle) -> Result<Parts, Store
         core: Arc::new(core.clone()),
         policy: Arc::new(config.policy.clone()),
         metrics: participating::Metrics::register(),
-        drains: Drains::default(),
+        drains: Drains::new(config.participating.max_drains),
+        devices: Devices::default(),
         watchers: Watchers::default(),
         sessions: Arc::default(),
     })

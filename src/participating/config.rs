@@ -1,3 +1,4 @@
+use super::Channels;
 use crate::sdp::Security;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -26,15 +27,27 @@ pub struct Config {
     pub max_interleaved: usize,
     /// Octets of one channel on their way to the store before its reader is paused.
     pub inbound_window: ByteSize,
-    /// Chunks of one channel that may wait for their 200 while waiting messages are handed over.
-    pub outbound_window: usize,
+    /// Octets of one channel that may wait for their 200 while waiting messages are handed over.
+    pub outbound_window: ByteSize,
     /// How long after a login its waiting messages are offered.
     #[serde(with = "humantime_serde")]
     pub push_delay: Duration,
-    /// Wait before a drain that broke off is tried again while the device stays registered.
+    /// Mailboxes handed over at the same time in the whole process; others wait in line.
+    pub max_drains: usize,
+    /// Messages of one mailbox handed over per second, at most; 0 is as fast as it goes.
+    pub drain_rate: u32,
+    /// How waiting messages are put together into channels.
+    pub channels: Channels,
+    /// How long a device may be silent before the next one of the same user is tried as well.
+    #[serde(with = "humantime_serde")]
+    pub head_start: Duration,
+    /// How long a device is left alone that did not take what waits; doubled each time.
     #[serde(with = "humantime_serde")]
     pub push_retry: Duration,
-    /// Tries of one drain before it waits for the next login.
+    /// The longest time it is left alone.
+    #[serde(with = "humantime_serde")]
+    pub push_retry_max: Duration,
+    /// Failures in a row after which a device is left alone until it registers again.
     pub push_attempts: u32,
     /// Lifetime granted to a subscription for a mailbox, at most.
     #[serde(with = "humantime_serde")]
@@ -62,10 +75,15 @@ impl Default for Config {
             max_sessions: 20_000,
             max_interleaved: 16,
             inbound_window: ByteSize::kib(512),
-            outbound_window: 8,
+            outbound_window: ByteSize::kib(512),
             push_delay: Duration::from_millis(100),
+            max_drains: 256,
+            drain_rate: 0,
+            channels: Channels::PerSender,
+            head_start: Duration::from_secs(2),
             push_retry: Duration::from_secs(5),
-            push_attempts: 5,
+            push_retry_max: Duration::from_secs(300),
+            push_attempts: 10,
             max_subscription: Duration::from_secs(3600),
             max_subscriptions: 100_000,
             list_page: 200,

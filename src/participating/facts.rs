@@ -120,6 +120,11 @@ fn imdn_route(head: &CpimHead) -> Vec<String> {
     recorded.map(|uri| uri.into_owned()).collect()
 }
 
+/// Whether `request` is of high priority.
+pub fn is_urgent(request: &Message) -> bool {
+    priority(request.value(Name::Priority).as_deref()) == Priority::High
+}
+
 /// RFC 3261 §20.26: emergency, urgent, normal, non-urgent; what is unknown counts as normal.
 fn priority(value: Option<&str>) -> Priority {
     match value.map(str::to_ascii_lowercase).as_deref() {

@@ -1,6 +1,6 @@
 use crate::{
     identity::Address,
-    profile::{feature, mime, psi},
+    profile::{feature, mime},
     sdp::MessageMedia,
     sip::codec::{Builder, Message, Method, Name},
 };
@@ -56,9 +56,9 @@ pub fn contact(user: &str, host_port: &str, automaton: bool) -> String {
     format!("<sip:{user}@{host_port}>;{}{automata}", feature::IM)
 }
 
-/// The address of the deferred function of `domain`.
-pub fn deferred_function(domain: &str) -> String {
-    format!("sip:{}@{domain}", psi::DEFERRED)
+/// The same Contact, as that of a conference focus.
+pub fn as_focus(contact: String) -> String {
+    format!("{contact};{}", feature::IS_FOCUS)
 }
 
 /// The media line of a channel that ends at the MSRP URI `path`.

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub handed_pager: Counter,
     /// Waiting messages handed over through a channel.
     pub handed_channel: Counter,
+    /// Mailboxes that wait in line to be handed over.
+    pub drains_waiting: Gauge,
     /// Drains begun after a login.
     pub drains: Counter,
     /// Drains that broke off.
@@ -49,6 +51,7 @@ impl Metrics {
             kept_channel: kept("channel"),
             handed_pager: delivered("deferred", "pager"),
             handed_channel: delivered("deferred", "channel"),
+            drains_waiting: gauge!("restante_drains_waiting"),
             drains: counter!("restante_drains_total"),
             drains_broken: counter!("restante_drains_broken_total"),
         }
@@ -105,6 +108,11 @@ fn describe() {
         "restante_requests_refused_total",
         Unit::Count,
         "SIP requests refused by the participating function, by reason"
+    );
+    describe_gauge!(
+        "restante_drains_waiting",
+        Unit::Count,
+        "Mailboxes waiting in line to be handed over (participating.max_drains)"
     );
     describe_counter!(
         "restante_notifications_total",

@@ -8,17 +8,21 @@
 //! Sources: RFC 3261 (as B2BUA), RFC 3428, RFC 4975, RFC 3842, OMA SIMPLE IM.
 
 pub mod actor;
+mod batch;
 mod config;
-mod drains;
+mod devices;
 mod facts;
 mod invitation;
 mod metrics;
 mod notice;
+mod pace;
 mod routing;
 mod watchers;
 mod wrapping;
 
+pub use actor::Drains;
+pub use batch::Channels;
 pub use config::Config;
-pub use drains::Drains;
+pub use devices::Devices;
 pub use metrics::Metrics;
 pub use watchers::Watchers;

@@ -1,5 +1,6 @@
 //! Pure decisions: allow, refuse, defer, choose the way of delivery. Facts come in as arguments,
 //! a verdict comes out; nothing here knows a transport or a store.
+mod backoff;
 mod config;
 mod delivery;
 mod expiry;
@@ -7,6 +8,7 @@ mod offline;
 mod permission;
 mod settings;
 
+pub use backoff::backoff;
 pub use config::Config;
 pub use delivery::{Mode, Waiting, choose_mode};
 pub use expiry::expiry;

@@ -8,6 +8,7 @@
 //! ```
 #![allow(dead_code, reason = "each test file uses a part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+pub mod handset;
 pub mod phone;
 pub mod user;
 

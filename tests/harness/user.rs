@@ -2,7 +2,9 @@
 use super::Server;
 use bytes::Bytes;
 use restante::{
-    client::{Config, Content, Device, DeviceConfig, Host, Incoming, Mode, Outgoing, Received},
+    client::{
+        Config, Content, Device, DeviceConfig, Host, Incoming, Mode, Outgoing, Received, Tap,
+    },
     identity::Address,
     sip::transaction::Peer,
 };
@@ -37,6 +39,22 @@ impl User {
         peer: Peer,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        Self::opened(name, password, peer, change, None).await
+    }
+
+    /// A user all of whose SIP and MSRP messages are shown to `tap`.
+    pub async fn tapped(server: &Server, name: &str, tap: Tap) -> Self {
+        let peer = Peer::tcp(server.sip());
+        Self::opened(name, "secret", peer, |_| {}, Some(tap)).await
+    }
+
+    async fn opened(
+        name: &str,
+        password: &str,
+        peer: Peer,
+        change: impl FnOnce(&mut Config),
+        tap: Option<Tap>,
+    ) -> Self {
         let spool = tempfile::tempdir().expect("a temporary folder");
         let mut config = Config {
             spool: spool.path().into(),
@@ -45,7 +63,7 @@ impl User {
             ..Config::default()
         };
         change(&mut config);
-        let host = Host::start(config, None).await.expect("a host");
+        let host = Host::start(config, tap).await.expect("a host");
         let config = DeviceConfig {
             address: address_of(name),
             user: None,

@@ -100,7 +100,6 @@ pub(super) fn recorded(
 /// What the device of `owner` says on a channel by which messages are handed to it: notifications
 /// of these go back to their senders. The MSRP status to answer with; what nobody will have is
 /// taken and dropped.
-#[allow(dead_code, reason = "the channel of a handover is about to call it")]
 pub(super) async fn heard(
     services: &Rc<Services>,
     owner: &Address,

@@ -1,22 +1,28 @@
 use super::{
-    Services,
-    inflow::{Arrivals, Batch},
+    Services, disposition,
+    hearing::{Heard, Hearing},
+    inflow::Arrivals,
+    underway::{Refused, Underway},
 };
 use crate::{
-    deferred::{Envelope, Transfer},
+    clock,
+    deferred::Envelope,
     identity::Address,
     msrp::{
-        ByteRange, Continuation, FailureReport, Head, OutgoingHead, OutgoingId,
+        ByteRange, Continuation, FailureReport, OutgoingHead,
         actor::{CloseReason, SendError, SessionEvent, SessionHandle},
     },
-    participating::wrapping::{Wrapping, wrap},
+    participating::{
+        pace::Pace,
+        wrapping::{Wrapping, wrap},
+    },
     sdp::MessageMedia,
+    store::StoreError,
 };
 use bytes::Bytes;
-use std::{
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use std::{collections::VecDeque, rc::Rc};
+use tokio::task::JoinHandle;
 
 /// Hands waiting messages over through one channel, several of them on their way at a time.
 ///
@@ -25,31 +31,31 @@ use std::{
 /// breaks waits again.
 pub(super) struct Handover {
     services: Rc<Services>,
+    /// Whose messages they are.
+    owner: Address,
     session: SessionHandle,
     arrivals: Arrivals,
     accept_types: Vec<String>,
     /// Relays answer 200 for themselves: only a report tells that the receiver has it.
     relayed: bool,
-    underway: VecDeque<Underway>,
-    chunks: HashMap<OutgoingId, u64>,
+    pace: Rc<Pace>,
+    underway: Underway,
+    /// Removals that are being made durable; they go on if the channel ends meanwhile.
+    confirming: FuturesUnordered<JoinHandle<Result<u64, StoreError>>>,
+    hearing: Hearing,
+    heard: VecDeque<Heard>,
     pub tally: Tally,
 }
 
 /// What came of the messages so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Messages handed over.
     pub delivered: u64,
-    pub refused: u64,
-}
-
-/// One message on its way out.
-struct Underway {
-    transfer: Transfer,
-    /// Message-ID on the wire.
-    message_id: Bytes,
-    unanswered: usize,
-    is_sent: bool,
-    needs_report: bool,
+    /// Messages the device would not have, by sequence.
+    pub refused: Vec<u64>,
+    /// Messages that were gone, or on their way to another device.
+    pub passed_over: u64,
 }
 
 /// The channel can carry no more.
@@ -59,6 +65,8 @@ pub(super) enum Broken {
     Closed(CloseReason),
     #[error("channel is gone")]
     Gone,
+    #[error("the device does not answer")]
+    Unanswered,
     #[error("nothing moved for `participating.idle_timeout`")]
     Idle,
     #[error("store: {0}")]
@@ -69,20 +77,31 @@ impl Handover {
     /// Sends to the `reader` that was agreed on, over `session`.
     pub fn new(
         services: Rc<Services>,
+        owner: Address,
         session: SessionHandle,
         arrivals: Arrivals,
         reader: MessageMedia,
     ) -> Self {
         Self {
             services,
+            owner,
             session,
             arrivals,
             relayed: reader.is_relayed(),
             accept_types: reader.accept_types,
-            underway: VecDeque::new(),
-            chunks: HashMap::new(),
+            pace: Rc::new(Pace::unlimited()),
+            underway: Underway::default(),
+            confirming: FuturesUnordered::new(),
+            hearing: Hearing::default(),
+            heard: VecDeque::new(),
             tally: Tally::default(),
         }
+    }
+
+    /// The same, as fast as `pace` allows.
+    pub fn at(self, pace: &Rc<Pace>) -> Self {
+        let pace = pace.clone();
+        Self { pace, ..self }
     }
 
     /// Waits until the device has connected.
@@ -95,30 +114,39 @@ impl Handover {
 
     /// Begins to send one message; returns when all its chunks are on their way.
     pub async fn send(&mut self, envelope: &Envelope) -> Result<(), Broken> {
+        let sequence = envelope.sequence;
         let Some(wrapping) = wrap(envelope, &self.accept_types) else {
-            self.tally.refused += 1;
+            self.tally.refused.push(sequence);
             return Ok(());
         };
-        let (recipient, sequence) = (&envelope.facts.recipient, envelope.sequence);
-        let reason = "sent through a channel";
+        self.turn().await?;
+        let (recipient, reason) = (&envelope.facts.recipient, "sent through a channel");
         let transfer = self.services.deferred.transfer(recipient, sequence, reason);
-        // gone meanwhile, or on its way to another device
         let Some(transfer) = transfer.await.map_err(|_| Broken::Store("transfer"))? else {
+            self.tally.passed_over += 1;
             return Ok(());
         };
         let message_id = Bytes::copy_from_slice(envelope.facts.message_id.as_bytes());
-        self.underway.push_back(Underway {
-            transfer,
-            message_id: message_id.clone(),
-            unanswered: 0,
-            is_sent: false,
-            needs_report: self.relayed,
-        });
+        self.underway
+            .begin(transfer, message_id.clone(), self.relayed);
         self.send_content(envelope, wrapping, message_id).await?;
-        if let Some(message) = self.message(sequence) {
-            message.is_sent = true;
+        self.underway.all_sent(sequence);
+        self.settle();
+        Ok(())
+    }
+
+    /// Waits for the turn of the next message.
+    async fn turn(&mut self) -> Result<(), Broken> {
+        let turn = self.pace.turn(clock::now());
+        loop {
+            let left = turn.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if let Ok(progress) = tokio::time::timeout(left, self.progress()).await {
+                progress?;
+            }
         }
-        self.settle().await
     }
 
     async fn send_content(
@@ -153,7 +181,7 @@ impl Handover {
             self.send_chunk(envelope.sequence, head, &parts, flag)
                 .await?;
             sent += length;
-            if self.message(envelope.sequence).is_none() {
+            if !self.underway.has(envelope.sequence) {
                 // refused while it was being sent
                 return Ok(());
             }
@@ -168,16 +196,15 @@ impl Handover {
         parts: &[Bytes],
         flag: Continuation,
     ) -> Result<(), Broken> {
-        while self.chunks.len() >= self.services.config.outbound_window {
+        let octets = parts.iter().map(Bytes::len).sum();
+        let window = self.services.config.outbound_window.as_u64() as usize;
+        while !self.underway.has_room(octets, window) {
             self.progress().await?;
         }
         loop {
             match self.session.send(head.clone(), parts, flag) {
                 Ok(chunk) => {
-                    self.chunks.insert(chunk, sequence);
-                    if let Some(message) = self.message(sequence) {
-                        message.unanswered += 1;
-                    }
+                    self.underway.sent(sequence, chunk, octets);
                     return Ok(());
                 }
                 Err(SendError::Closed) => return Err(Broken::Gone),
@@ -186,138 +213,124 @@ impl Handover {
         }
     }
 
-    /// Sends all that waits for `owner`, page after page.
-    pub async fn send_all(&mut self, owner: &Address) -> Result<(), Broken> {
+    /// Sends all that waits, page after page.
+    pub async fn send_all(&mut self) -> Result<(), Broken> {
         let services = self.services.clone();
         let mut after = 0;
         loop {
             let page = services
                 .deferred
-                .list(owner, after, services.config.list_page);
+                .list(&self.owner, after, services.config.list_page);
             let page = page.await.map_err(|_| Broken::Store("list"))?;
             for envelope in &page {
                 self.send(envelope).await?;
                 after = after.max(envelope.sequence);
             }
-            self.finish().await?;
             if page.is_empty() {
-                return Ok(());
+                return self.finish().await;
             }
         }
     }
 
-    /// Waits until everything that was sent is settled.
+    /// Waits until everything that was sent is settled, and what arrived is removed for good.
     pub async fn finish(&mut self) -> Result<(), Broken> {
-        self.settle().await?;
-        while !self.underway.is_empty() {
+        self.settle();
+        while !self.underway.is_empty() || !self.confirming.is_empty() {
             self.progress().await?;
         }
         Ok(())
     }
 
-    /// Waits for the next events of the channel and settles what they decide.
+    /// Waits for the next events of the channel, or of the store, and does what they decide.
     async fn progress(&mut self) -> Result<(), Broken> {
         let idle = self.services.config.idle_timeout;
-        let batch = tokio::time::timeout(idle, self.arrivals.next());
-        let batch = batch.await.map_err(|_| Broken::Idle)?.ok_or(Broken::Gone)?;
-        let closed = self.take(&batch);
-        self.arrivals.done(&batch, &self.session);
-        self.settle().await?;
-        closed
+        tokio::select! {
+            Some(confirmed) = self.confirming.next() => {
+                let count = confirmed.map_err(|_| Broken::Store("confirm"))?;
+                let count = count.map_err(|_| Broken::Store("confirm"))?;
+                self.tally.delivered += count;
+                self.services.metrics.handed_channel.increment(count);
+                Ok(())
+            }
+            batch = self.arrivals.next() => {
+                let mut batch = batch.ok_or(Broken::Gone)?;
+                let taken = self.take(batch.events.drain(..));
+                self.arrivals.done(&batch, &self.session);
+                self.settle();
+                self.listen();
+                taken
+            }
+            () = tokio::time::sleep(idle) => Err(Broken::Idle),
+        }
     }
 
-    fn take(&mut self, batch: &Batch) -> Result<(), Broken> {
-        for event in &batch.events {
-            match event {
-                SessionEvent::Response { transaction, code } => self.answered(*transaction, *code),
-                SessionEvent::Report(head) => self.reported(head),
-                // the device may speak on its channel; what it says here is taken and dropped
-                SessionEvent::End(chunk, _) => self.session.respond(*chunk, 200),
-                SessionEvent::Closed(reason) => return Err(Broken::Closed(*reason)),
-                _ => {}
+    fn take(&mut self, events: impl Iterator<Item = SessionEvent>) -> Result<(), Broken> {
+        let mut outcome = Ok(());
+        for event in events {
+            let refused = match event {
+                SessionEvent::Response { transaction, code } => {
+                    self.underway.answered(transaction, code)
+                }
+                SessionEvent::Report(head) => self.underway.reported(&head),
+                SessionEvent::Closed(reason) => return Err(Broken::Closed(reason)),
+                said => {
+                    self.heard.extend(self.hearing.hear(said, &self.session));
+                    None
+                }
+            };
+            if let Some(refused) = refused {
+                outcome = outcome.and(self.refused(refused));
             }
         }
-        Ok(())
+        outcome
     }
 
-    fn answered(&mut self, transaction: OutgoingId, code: u16) {
-        let Some(sequence) = self.chunks.remove(&transaction) else {
-            return;
-        };
-        let Some(message) = self.message(sequence) else {
-            return;
-        };
-        message.unanswered -= 1;
-        if code != 200 {
-            self.refused(sequence, code);
+    /// Answers what the device said on its channel.
+    fn listen(&mut self) {
+        for heard in self.heard.drain(..) {
+            let (message_id, octets) = (heard.message_id, heard.body.len());
+            tracing::trace!(message_id, octets, "the device speaks on its channel");
+            let (services, session) = (self.services.clone(), self.session.clone());
+            let owner = self.owner.clone();
+            actix_rt::spawn(async move {
+                let (content_type, body) = (&heard.content_type, heard.body);
+                let code = disposition::heard(&services, &owner, content_type, body).await;
+                session.respond(heard.chunk, code);
+            });
         }
     }
 
-    fn reported(&mut self, head: &Head) {
-        let (Some(id), Some(status)) = (head.message_id(), head.status()) else {
-            return;
-        };
-        let reported = self
-            .underway
-            .iter_mut()
-            .find(|one| one.message_id == id.as_bytes());
-        let Some(message) = reported else {
-            return;
-        };
-        match status.code {
-            200 => message.needs_report = false,
-            code => {
-                let sequence = message.transfer.envelope().sequence;
-                self.refused(sequence, code);
-            }
-        }
-    }
-
-    /// The receiver would not have it: it waits again, and this channel does not try it twice.
-    fn refused(&mut self, sequence: u64, code: u16) {
-        let at = self
-            .underway
-            .iter()
-            .position(|one| one.sequence() == sequence);
-        let Some(message) = at.and_then(|at| self.underway.remove(at)) else {
-            return;
-        };
-        self.tally.refused += 1;
+    /// The receiver would not have it, or did not say: it waits again. A device that leaves one
+    /// unanswered is sent no more; what it refuses is not tried on it again.
+    fn refused(&mut self, Refused { transfer, code }: Refused) -> Result<(), Broken> {
+        let sequence = transfer.envelope().sequence;
         actix_rt::spawn(async move {
             let reason = format!("refused by the device ({code})");
-            if let Err(error) = message.transfer.release(&reason).await {
+            if let Err(error) = transfer.release(&reason).await {
                 tracing::warn!(%error, "message not put back at once");
             }
         });
-    }
-
-    /// Confirms what has arrived for certain.
-    async fn settle(&mut self) -> Result<(), Broken> {
-        let mut arrived = Vec::new();
-        for message in std::mem::take(&mut self.underway) {
-            match message.is_sent && message.unanswered == 0 && !message.needs_report {
-                true => arrived.push(message.transfer.confirm("200 from the device")),
-                false => self.underway.push_back(message),
-            }
+        if code == 408 {
+            return Err(Broken::Unanswered);
         }
-        let count = arrived.len() as u64;
-        for confirmed in futures_util::future::join_all(arrived).await {
-            confirmed.map_err(|_| Broken::Store("confirm"))?;
-        }
-        self.tally.delivered += count;
-        self.services.metrics.handed_channel.increment(count);
+        self.tally.refused.push(sequence);
         Ok(())
     }
 
-    fn message(&mut self, sequence: u64) -> Option<&mut Underway> {
-        self.underway
-            .iter_mut()
-            .find(|one| one.sequence() == sequence)
-    }
-}
-
-impl Underway {
-    fn sequence(&self) -> u64 {
-        self.transfer.envelope().sequence
+    /// Begins to remove what has arrived for certain.
+    fn settle(&mut self) {
+        let arrived = self.underway.arrived();
+        if arrived.is_empty() {
+            return;
+        }
+        let count = arrived.len() as u64;
+        // a task of its own: what the receiver has is removed even if the channel ends now
+        let confirming = actix_rt::spawn(async move {
+            let arrived = arrived.into_iter();
+            let confirmed = join_all(arrived.map(|one| one.confirm("200 from the device"))).await;
+            let confirmed: Result<Vec<bool>, StoreError> = confirmed.into_iter().collect();
+            confirmed.map(|_| count)
+        });
+        self.confirming.push(confirming);
     }
 }

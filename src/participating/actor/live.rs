@@ -2,6 +2,7 @@ use super::{
     call::Call,
     channel::{Agreed, Channel},
     deposit::{self, again_reply},
+    drain,
     feed::feed,
     pager,
 };
@@ -41,7 +42,12 @@ enum Rung {
 pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
     let mut verdict = after_attempt(Attempt::NoBinding);
     for binding in &bindings {
-        match ring(&mut call, binding).await {
+        let rung = ring(&mut call, binding).await;
+        if !matches!(rung, Rung::Abandoned) {
+            let is_there = !matches!(rung, Rung::Attempt(attempt) if is_away(attempt));
+            drain::heard_of(&call.services, &call.recipient, binding, is_there);
+        }
+        match rung {
             Rung::Answered(leg) => return join(call, *leg).await,
             Rung::Abandoned => return,
             Rung::Attempt(attempt) => verdict = after_attempt(attempt),
@@ -51,6 +57,10 @@ pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
         Next::Defer(reason) => deposit::deposit(call, reason).await,
         Next::Pass(code) => call.refuse(&sip_core::Reply::new(code), "device"),
     }
+}
+
+fn is_away(attempt: Attempt) -> bool {
+    matches!(after_attempt(attempt), Next::Defer(_))
 }
 
 async fn ring(call: &mut Call, binding: &Binding) -> Rung {

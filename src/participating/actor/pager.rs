@@ -1,4 +1,4 @@
-use super::{Services, disposition};
+use super::{Services, disposition, drain, precedence::is_behind};
 use crate::{
     clock,
     content::deferred_list::DeferredList,
@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 /// A MESSAGE from one user to another: live where the receiver is there, kept where not.
 ///
-/// While older messages wait, a new one waits behind them: their order is kept.
+/// While older messages of the same sender wait, a new one waits behind them.
 pub(super) async fn message(
     services: Rc<Services>,
     incoming: Incoming,
@@ -31,11 +31,10 @@ pub(super) async fn message(
     if let Some(notice) = disposition::notice(&services, &incoming.request) {
         return disposition::message(services, incoming, sender, Some(recipient), notice).await;
     }
-    let waiting = services.deferred.waiting(&recipient).await;
-    let is_empty = waiting.is_ok_and(|waiting| waiting.count == 0);
-    let next = match is_empty {
-        true => deliver(&services, &incoming.request, &sender, &recipient).await,
-        false => Err(Next::Defer("older messages wait")),
+    let request = &incoming.request;
+    let next = match is_behind(&services, request, &sender, &recipient).await {
+        true => Err(Next::Defer("older messages wait")),
+        false => deliver(&services, request, &sender, &recipient).await,
     };
     match next {
         Ok(()) => {
@@ -49,20 +48,22 @@ pub(super) async fn message(
 
 /// Sends the MESSAGE to every device of the receiver; the first 2xx is enough.
 pub(super) async fn deliver(
-    services: &Services,
+    services: &Rc<Services>,
     request: &Message,
     sender: &Address,
     recipient: &Address,
 ) -> Result<(), Next> {
-    let bindings = services.devices(recipient);
+    let bindings = services.devices_of(recipient);
     let sent = bindings.iter().map(|binding| {
         let onward = onward(services, request, binding, sender, recipient);
-        exchange(services, onward, binding)
+        async move { (binding, exchange(services, onward, binding).await) }
     });
     let mut answers = sent.collect::<FuturesUnordered<_>>();
     let mut seen = Vec::new();
-    while let Some(answer) = answers.next().await {
+    while let Some((binding, answer)) = answers.next().await {
         let is_taken = matches!(answer, Ok(200..300));
+        let is_there = answer.is_ok_and(|code| !is_away(code));
+        drain::heard_of(services, recipient, binding, is_there);
         seen.push(answer);
         if is_taken {
             break;
@@ -83,6 +84,11 @@ pub(super) async fn exchange(
     let answer = tokio::time::timeout(services.config.message_timeout, answer).await;
     let answer = answer.unwrap_or(Err(RequestFailed::TimedOut))?;
     Ok(answer.code().unwrap_or(500))
+}
+
+/// Whether a device that answers so is not there.
+pub(super) fn is_away(code: u16) -> bool {
+    matches!(after_attempt(Attempt::Refused(code)), Next::Defer(_))
 }
 
 /// The best of what the devices answered: a 2xx, else the first that says the receiver is there
@@ -227,7 +233,7 @@ pub(super) async fn options(
     sender: Address,
     recipient: Address,
 ) {
-    let bindings = services.devices(&recipient);
+    let bindings = services.devices_of(&recipient);
     let Some(binding) = bindings.first() else {
         return services.reply(&incoming, &Reply::new(480));
     };

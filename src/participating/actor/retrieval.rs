@@ -35,16 +35,17 @@ pub(super) async fn retrieve(mut call: Call) {
         body,
     } = agreed;
     call.accept(body, true);
-    let mut handover = Handover::new(services.clone(), session.clone(), arrivals, remote);
+    let owner = call.sender.clone();
+    let mut handover = Handover::new(services, owner, session.clone(), arrivals, remote);
     tokio::select! {
-        sent = send(&call.sender, wanted, &mut handover) => {
+        sent = send(wanted, &mut handover) => {
             let reason = match sent {
                 Ok(()) => "SIP;cause=200;text=\"all sent\"".to_owned(),
                 Err(broken) => format!("SIP;cause=500;text=\"{broken}\""),
             };
             call.dialog.bye(Some(&reason));
         }
-        () = super::drain::hung_up(&mut call.news, &call.dialog) => {}
+        () = super::line::hung_up(&mut call.news, &call.dialog) => {}
     }
     session.close();
 }
@@ -69,11 +70,7 @@ async fn wanted(call: &Call) -> Result<Wanted, Reply> {
     }
 }
 
-async fn send(
-    owner: &crate::identity::Address,
-    wanted: Wanted,
-    handover: &mut Handover,
-) -> Result<(), Broken> {
+async fn send(wanted: Wanted, handover: &mut Handover) -> Result<(), Broken> {
     handover.bound().await?;
     match wanted {
         Wanted::These(envelopes) => {
@@ -82,6 +79,6 @@ async fn send(
             }
             handover.finish().await
         }
-        Wanted::All => handover.send_all(owner).await,
+        Wanted::All => handover.send_all().await,
     }
 }

@@ -1,9 +1,13 @@
 use super::{
     Services,
     call::Call,
-    deposit, disposition, drain, live,
+    deposit, disposition, drain,
+    drains::Occasion,
+    live,
     mailbox::{self, Subscriptions},
-    pager, retrieval,
+    pager,
+    precedence::is_behind,
+    retrieval,
 };
 use crate::{
     clock,
@@ -74,7 +78,7 @@ impl Handler<MailboxChanged> for Server {
         if news.arrived && is_first {
             let location = &self.services.location;
             if location.is_registered(&news.recipient, clock::wall()) {
-                drain::start(&self.services, &news.recipient);
+                drain::start(&self.services, &news.recipient, Occasion::Mail);
             }
         }
     }
@@ -86,7 +90,7 @@ async fn resume(services: Rc<Services>) {
     for address in services.location.addresses() {
         let waiting = services.deferred.waiting(&address).await;
         if waiting.is_ok_and(|waiting| waiting.count > 0) {
-            drain::start(&services, &address);
+            drain::start(&services, &address, Occasion::Mail);
             tokio::time::sleep(RESUME_EVERY).await;
         }
     }
@@ -154,9 +158,10 @@ async fn serve_user(
 
 async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, recipient: Address) {
     let mut reason = "not registered";
-    let mut bindings = services.devices(&recipient);
-    if !bindings.is_empty() && is_behind(&services, &sender, &recipient).await {
-        (reason, bindings) = ("older messages are being handed over", Vec::new());
+    let mut bindings = services.devices_of(&recipient);
+    let request = &incoming.request;
+    if !bindings.is_empty() && is_behind(&services, request, &sender, &recipient).await {
+        (reason, bindings) = ("older messages wait", Vec::new());
     }
     let Some(call) = Call::begin(&services, incoming, sender, recipient) else {
         return;
@@ -165,19 +170,6 @@ async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, rec
         true => deposit::deposit(call, reason).await,
         false => live::call(call, bindings).await,
     }
-}
-
-/// Whether messages of `sender` are just being handed to `recipient`: what comes now stays behind
-/// them, so that their order is kept (spec: offline messages, rule 7).
-async fn is_behind(services: &Services, sender: &Address, recipient: &Address) -> bool {
-    if !services.drains.is_running(recipient) {
-        return false;
-    }
-    let page = services
-        .deferred
-        .list(recipient, 0, services.config.list_page);
-    let page = page.await.unwrap_or_default();
-    page.iter().any(|waiting| waiting.facts.sender == *sender)
 }
 
 /// REGISTER; whoever is there now gets what waits (flow R2).
@@ -190,7 +182,7 @@ async fn register(services: &Rc<Services>, incoming: &Incoming) {
     if let Some(news) = handled.news
         && news.registered
     {
-        drain::start(services, &news.address);
+        drain::start(services, &news.address, Occasion::Login);
     }
 }
 

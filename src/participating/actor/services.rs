@@ -1,10 +1,15 @@
+use super::drains::Drains;
 use crate::{
     clock,
     deferred::Deferred,
     identity::Address,
     msrp::actor::Switchboard,
-    participating::{Config, Metrics, drains::Drains, watchers::Watchers},
-    policy,
+    participating::{
+        Config, Metrics,
+        devices::{Devices, Rest},
+        watchers::Watchers,
+    },
+    policy::{self, backoff},
     sip::{
         actor::{EndpointHandle, Incoming},
         codec::Message,
@@ -12,7 +17,6 @@ use crate::{
     sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
 };
 use std::{
-    cmp::Reverse,
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
 };
@@ -40,6 +44,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Which mailboxes are being handed over.
     pub drains: Drains,
+    /// How their devices take it.
+    pub devices: Devices,
     /// Which mailboxes are being watched.
     pub watchers: Watchers,
     /// Calls open in the whole process.
@@ -71,12 +77,27 @@ impl Services {
         })
     }
 
-    /// The devices of `user`, the most wanted first; among equals the one heard of last, which is
-    /// the likeliest to be there.
-    pub(super) fn devices(&self, user: &Address) -> Vec<Binding> {
+    /// The devices of `user`, in the order in which they are tried.
+    pub(super) fn devices_of(&self, user: &Address) -> Vec<Binding> {
         let mut devices = self.location.bindings(user, clock::wall());
-        devices.sort_by_key(|device| Reverse((device.q(), device.expires_at)));
+        self.devices.arrange(user, &mut devices);
         devices
+    }
+
+    /// Lets a device of `user` rest that did not answer, or broke off: longer each time, and
+    /// after the last try until it registers again.
+    pub(super) fn rest(&self, user: &Address, device: &Binding) {
+        let config = &self.config;
+        let failures = self.devices.failures(user, device).saturating_add(1);
+        let rest = match failures >= config.push_attempts {
+            true => Rest::UntilRegistered,
+            false => {
+                let roll = rand::random::<f64>();
+                let (first, longest) = (config.push_retry, config.push_retry_max);
+                Rest::Until(clock::now() + backoff(failures, first, longest, roll))
+            }
+        };
+        self.devices.failed(user, device, rest);
     }
 
     /// Answers `incoming`.

@@ -1,0 +1,143 @@
+use super::{
+    Services, disposition,
+    drain::{Round, Turn},
+    pager,
+    race::{Finish, Lost, race},
+};
+use crate::{
+    clock,
+    deferred::{Envelope, Transfer},
+    participating::invitation,
+    sip::codec::{Message, Method, Name},
+    sip_core::Binding,
+    store::StoreError,
+};
+
+/// Few and small: each as a MESSAGE of its own, in order.
+pub(super) async fn send(
+    round: &Round,
+    devices: &[Binding],
+    page: Vec<Envelope>,
+) -> Result<Turn, StoreError> {
+    let (services, recipient) = (&round.services, &round.recipient);
+    let mut devices = devices.to_vec();
+    let mut turn = Turn::Done;
+    for envelope in &page {
+        let sequence = envelope.sequence;
+        let takers = devices.iter();
+        let takers = takers.filter(|one| !services.devices.refuses(recipient, one, sequence));
+        let takers: Vec<Binding> = takers.cloned().collect();
+        if takers.is_empty() {
+            continue;
+        }
+        tokio::time::sleep_until(round.pace.turn(clock::now()).into()).await;
+        let reason = "sent by MESSAGE";
+        let transfer = services.deferred.transfer(recipient, sequence, reason);
+        let Some(transfer) = transfer.await? else {
+            turn = Turn::Later;
+            continue;
+        };
+        match hand_over(round, &takers, envelope, transfer).await? {
+            Taken::By(device) => devices.sort_by_key(|one| one.contact != device.contact),
+            Taken::Refused => {}
+            Taken::ByNobody => return Ok(Turn::Broken),
+            Taken::Off => return Ok(Turn::Again),
+        }
+    }
+    Ok(turn)
+}
+
+/// What became of one message.
+enum Taken {
+    By(Box<Binding>),
+    /// The devices are there and would not have it; those behind it may go on.
+    Refused,
+    ByNobody,
+    /// Another device registered meanwhile.
+    Off,
+}
+
+async fn hand_over(
+    round: &Round,
+    devices: &[Binding],
+    envelope: &Envelope,
+    transfer: Transfer,
+) -> Result<Taken, StoreError> {
+    let (services, recipient) = (&round.services, &round.recipient);
+    let content = services.deferred.piece(envelope.content, 0).await;
+    let content = content?.unwrap_or_default();
+    let mut why = String::from("no device answered");
+    let mut refusals = 0;
+    let exchange = |device: &Binding| {
+        let request = letter(services, device, envelope, content.clone());
+        let device = device.clone();
+        async move {
+            match pager::exchange(services, request, &device).await {
+                Ok(200..300) => Ok(()),
+                Ok(code) => Err(Some(code)),
+                Err(_) => Err(None),
+            }
+        }
+    };
+    let (head_start, off) = (services.config.head_start, round.joined(devices));
+    let finish = race(
+        devices,
+        head_start,
+        off,
+        exchange,
+        |device, lost| match lost {
+            Lost::Failed(Some(code)) if !pager::is_away(code) => {
+                services
+                    .devices
+                    .refused(recipient, device, envelope.sequence);
+                refusals += 1;
+                why = format!("refused by the device ({code})");
+            }
+            Lost::Failed(code) => {
+                why = code.map_or(why.clone(), |code| format!("device answered {code}"));
+                services.rest(recipient, device);
+            }
+            Lost::Overtaken => services.rest(recipient, device),
+        },
+    );
+    let finish = finish.await;
+    if let Finish::Won((device, ())) = finish {
+        services.devices.answered(recipient, device);
+        transfer.confirm("2xx from the device").await?;
+        services.metrics.handed_pager.increment(1);
+        return Ok(Taken::By(device.clone().into()));
+    }
+    transfer.release(&why).await?;
+    Ok(match finish {
+        Finish::Off => Taken::Off,
+        _ if refusals == devices.len() => Taken::Refused,
+        _ => Taken::ByNobody,
+    })
+}
+
+/// A waiting message as a MESSAGE to one device.
+fn letter(
+    services: &Services,
+    device: &Binding,
+    envelope: &Envelope,
+    content: bytes::Bytes,
+) -> Message {
+    let facts = &envelope.facts;
+    let (sender, recipient) = (&facts.sender, &facts.recipient);
+    let mut request = pager::addressed(services, Method::Message, device, sender, recipient)
+        .header(Name::Date, facts.date.to_http_date())
+        .header(Name::AcceptContact, invitation::ACCEPT_CONTACT);
+    let told = [
+        (Name::Subject, &facts.subject),
+        (Name::ConversationId, &facts.conversation_id),
+        (Name::ContributionId, &facts.contribution_id),
+        (Name::InReplyToContributionId, &facts.in_reply_to),
+    ];
+    for (name, value) in told {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
+    }
+    let content = disposition::recorded(services, sender, &facts.content_type, content);
+    request.body(&facts.content_type, content).build()
+}

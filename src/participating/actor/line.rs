@@ -1,0 +1,145 @@
+use super::{
+    Services,
+    channel::{Agreed, Channel, Unfit},
+    feed::feed,
+    handover::{Broken, Handover, Tally},
+    inflow::inflow,
+};
+use crate::{
+    deferred::Envelope,
+    identity::Address,
+    msrp::actor::SessionHandle,
+    participating::pace::Pace,
+    sip::{
+        actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
+        codec::Message,
+    },
+};
+use std::rc::Rc;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// A channel to one device, opened by this server to hand messages over. Dropped, it ends.
+pub(super) struct Line {
+    call: Ringing,
+    news: UnboundedReceiver<DialogEvent>,
+    handover: Handover,
+}
+
+/// Why a channel did not come up, or broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    #[error("the device answered {0}")]
+    Refused(u16),
+    #[error("the device did not answer")]
+    Silent,
+    #[error("the device hung up")]
+    HungUp,
+    #[error("the device's answer is of no use: {0}")]
+    Unfit(#[from] Unfit),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error("too many dialogs")]
+    Busy,
+}
+
+/// A call of ours and its session; both end when this is dropped.
+struct Ringing {
+    dialog: DialogHandle,
+    session: SessionHandle,
+}
+
+impl Drop for Ringing {
+    fn drop(&mut self) {
+        // CANCEL where it is not answered yet
+        self.dialog.bye(None);
+        self.session.close();
+    }
+}
+
+impl Line {
+    /// Calls a device with what `invite` makes of our offer; resolves when it has connected.
+    pub async fn open(
+        services: &Rc<Services>,
+        owner: &Address,
+        invite: impl FnOnce(Vec<u8>) -> InviteOptions,
+    ) -> Result<Self, Failed> {
+        let channel = Channel::new(services);
+        let (session, offer) = channel.offer()?;
+        let (listener, mut news) = feed();
+        let Ok(dialog) = Dialog::invite(&services.endpoint, invite(offer), listener) else {
+            session.close();
+            return Err(Failed::Busy);
+        };
+        let mut call = Ringing {
+            dialog,
+            session: session.clone(),
+        };
+        let answer = answered(&mut news).await?;
+        let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+        let agreed = channel.conclude(session, answer.body(), Some(sink)).await?;
+        let Agreed {
+            session, remote, ..
+        } = agreed;
+        call.session = session.clone();
+        let (services, owner) = (services.clone(), owner.clone());
+        let limit = services.config.bind_timeout;
+        let mut handover = Handover::new(services, owner, session, arrivals, remote);
+        let connected = tokio::time::timeout(limit, handover.bound());
+        connected.await.map_err(|_| Failed::Silent)??;
+        Ok(Self {
+            call,
+            news,
+            handover,
+        })
+    }
+
+    /// The same, as fast as `pace` allows.
+    pub fn at(self, pace: &Rc<Pace>) -> Self {
+        let handover = self.handover.at(pace);
+        Self { handover, ..self }
+    }
+
+    /// Sends `messages` and waits until each is settled, unless the device hangs up before.
+    pub async fn send(&mut self, messages: &[Envelope]) -> Result<(), Failed> {
+        let handover = &mut self.handover;
+        let sending = async {
+            for envelope in messages {
+                handover.send(envelope).await?;
+            }
+            handover.finish().await
+        };
+        tokio::select! {
+            sent = sending => Ok(sent?),
+            () = hung_up(&mut self.news, &self.call.dialog) => Err(Failed::HungUp),
+        }
+    }
+
+    /// What came of the messages sent since this was asked last.
+    pub fn tally(&mut self) -> Tally {
+        std::mem::take(&mut self.handover.tally)
+    }
+}
+
+async fn answered(news: &mut UnboundedReceiver<DialogEvent>) -> Result<Message, Failed> {
+    loop {
+        match news.recv().await.map(|event| event.news) {
+            Some(DialogNews::Answered(answer)) => return Ok(answer),
+            Some(DialogNews::Failed { code, .. }) => return Err(Failed::Refused(code)),
+            Some(_) => {}
+            None => return Err(Failed::Silent),
+        }
+    }
+}
+
+/// Resolves when the device ends the call.
+pub(super) async fn hung_up(news: &mut UnboundedReceiver<DialogEvent>, dialog: &DialogHandle) {
+    while let Some(event) = news.recv().await {
+        match event.news {
+            DialogNews::Ended(_) | DialogNews::Cancelled | DialogNews::Failed { .. } => return,
+            // a channel that only hands over has nothing to change
+            DialogNews::Offered { key, .. } => dialog.answer(key, Reply::new(488)),
+            DialogNews::Requested { key, .. } => dialog.answer(key, Reply::new(405)),
+            _ => {}
+        }
+    }
+}

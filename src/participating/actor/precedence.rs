@@ -1,0 +1,53 @@
+use super::Services;
+use crate::{
+    deferred::{Envelope, Kind},
+    identity::Address,
+    participating::facts,
+    sip::codec::Message,
+};
+
+/// Pages of a mailbox that are looked through for older messages; with more than that waiting,
+/// a new message waits too.
+const MOST_PAGES: usize = 5;
+
+/// Whether older messages of `sender` wait for `recipient`: what comes now stays behind them, so
+/// that their order is kept (spec: offline messages, rule 7). Urgent ones may pass where that is
+/// configured. What none of the receiver's devices would have holds nothing up.
+pub(super) async fn is_behind(
+    services: &Services,
+    request: &Message,
+    sender: &Address,
+    recipient: &Address,
+) -> bool {
+    let deferred = &services.deferred;
+    if deferred.config().priority_overtakes && facts::is_urgent(request) {
+        return false;
+    }
+    let waiting = deferred.waiting(recipient).await;
+    if !waiting.is_ok_and(|waiting| waiting.count > 0) {
+        return false;
+    }
+    let devices = services.devices_of(recipient);
+    let holds_up = |envelope: &Envelope| {
+        let refuses = |device| {
+            let known = &services.devices;
+            known.refuses(recipient, device, envelope.sequence)
+        };
+        let is_of_sender = envelope.facts.sender == *sender;
+        is_of_sender && envelope.facts.kind == Kind::Message && !devices.iter().all(refuses)
+    };
+    let (mut after, limit) = (0, services.config.list_page);
+    for _ in 0..MOST_PAGES {
+        let Ok(page) = deferred.list(recipient, after, limit).await else {
+            return false;
+        };
+        if page.iter().any(holds_up) {
+            return true;
+        }
+        if page.len() < limit {
+            return false;
+        }
+        after = page.iter().map(|one| one.sequence).fold(after, u64::max);
+    }
+    true
+}

@@ -1,0 +1,199 @@
+use super::{
+    drain::{Round, Turn},
+    line::{Failed, Line},
+    pager,
+    race::{Finish, race},
+};
+use crate::{
+    deferred::Envelope,
+    participating::{
+        batch::{Batch, Purpose},
+        invitation,
+    },
+    profile::{mime, psi},
+    sip::{
+        actor::{Extra, InviteOptions},
+        codec::Name,
+    },
+    sip_core::Binding,
+    store::StoreError,
+};
+
+/// Hands a mailbox over through channels of this server's making: one after the other, each for
+/// one sender, group or kind, page after page.
+pub(super) struct Push<'a> {
+    round: &'a Round,
+    devices: &'a [Binding],
+    /// The channel of the last batch, as long as the next page may have more for it.
+    open: Option<Open>,
+    passed_over: u64,
+}
+
+/// A channel that is up.
+struct Open {
+    line: Line,
+    device: Binding,
+    purpose: Purpose,
+}
+
+impl<'a> Push<'a> {
+    pub fn new(round: &'a Round, devices: &'a [Binding]) -> Self {
+        Self {
+            round,
+            devices,
+            open: None,
+            passed_over: 0,
+        }
+    }
+
+    /// Goes on until all is handed over that the devices take, a channel breaks, or others wait
+    /// for their turn.
+    pub async fn run(mut self) -> Result<Turn, StoreError> {
+        let (deferred, config) = (&self.round.services.deferred, &self.round.services.config);
+        let mut after = 0;
+        loop {
+            let page = deferred.list(&self.round.recipient, after, config.list_page);
+            let page = page.await?;
+            if page.is_empty() {
+                return Ok(match self.passed_over {
+                    0 => Turn::Done,
+                    _ => Turn::Later,
+                });
+            }
+            after = page.iter().map(|one| one.sequence).fold(after, u64::max);
+            for batch in self.arranged(page) {
+                let turn = self.hand_over(batch).await;
+                if turn != Turn::Done {
+                    return Ok(turn);
+                }
+            }
+            if self.round.services.drains.is_crowded() {
+                return Ok(Turn::Again);
+            }
+        }
+    }
+
+    /// The batches of a page; what the open channel is for comes first.
+    fn arranged(&self, page: Vec<Envelope>) -> Vec<Batch> {
+        let mut batches = Batch::of(page, self.round.services.config.channels);
+        let open = self.open.as_ref().map(|open| &open.purpose);
+        if let Some(at) = batches.iter().position(|one| Some(&one.purpose) == open) {
+            batches[..=at].rotate_right(1);
+        }
+        batches
+    }
+
+    /// Hands one batch over.
+    async fn hand_over(&mut self, mut batch: Batch) -> Turn {
+        let devices = self.takers(&batch.messages);
+        if devices.is_empty() {
+            return Turn::Done;
+        }
+        if self.open.as_ref().map(|open| &open.purpose) != Some(&batch.purpose) {
+            // one after the other: the last one ends before the next one is opened
+            self.open = None;
+            match self.ring(&devices, &batch.purpose).await {
+                Ok(open) => self.open = Some(open),
+                Err(turn) => return turn,
+            }
+        }
+        let Some(open) = &mut self.open else {
+            return Turn::Broken;
+        };
+        let known = &self.round.services.devices;
+        let refuses = |sequence| known.refuses(&self.round.recipient, &open.device, sequence);
+        batch.messages.retain(|one| !refuses(one.sequence));
+        let sent = open.line.send(&batch.messages).await;
+        let tally = open.line.tally();
+        for sequence in &tally.refused {
+            known.refused(&self.round.recipient, &open.device, *sequence);
+        }
+        self.passed_over += tally.passed_over;
+        let (recipient, delivered, refused) =
+            (&self.round.recipient, tally.delivered, tally.refused.len());
+        match sent {
+            Ok(()) => {
+                tracing::debug!(%recipient, delivered, refused, "messages handed over");
+                known.answered(recipient, &open.device);
+                Turn::Done
+            }
+            Err(failed) => {
+                tracing::debug!(%recipient, delivered, refused, %failed, "handover broke off");
+                self.round.services.rest(recipient, &open.device);
+                self.open = None;
+                Turn::Broken
+            }
+        }
+    }
+
+    /// The devices that may take any of `messages`.
+    fn takers(&self, messages: &[Envelope]) -> Vec<Binding> {
+        let takes = |device: &&Binding| {
+            let known = &self.round.services.devices;
+            let mut messages = messages.iter();
+            messages.any(|one| !known.refuses(&self.round.recipient, device, one.sequence))
+        };
+        self.devices.iter().filter(takes).cloned().collect()
+    }
+
+    /// Calls the devices until one of them takes the channel.
+    async fn ring(&self, devices: &[Binding], purpose: &Purpose) -> Result<Open, Turn> {
+        let Round {
+            services,
+            recipient,
+            pace,
+            ..
+        } = self.round;
+        let ring = |device: &Binding| {
+            let device = device.clone();
+            async move {
+                let invite = |offer| self.invite(&device, purpose, offer);
+                Line::open(services, recipient, invite).await
+            }
+        };
+        let (head_start, off) = (services.config.head_start, self.round.joined(devices));
+        let finish = race(devices, head_start, off, ring, |device, lost| {
+            let failed = lost.error().unwrap_or(Failed::Silent);
+            tracing::debug!(%recipient, contact = %device.contact, %failed,
+                "device did not take the channel");
+            services.rest(recipient, device);
+        });
+        match finish.await {
+            Finish::Won((device, line)) => Ok(Open {
+                line: line.at(pace),
+                device: device.clone(),
+                purpose: purpose.clone(),
+            }),
+            Finish::Nobody => Err(Turn::Broken),
+            Finish::Off => Err(Turn::Again),
+        }
+    }
+
+    /// The INVITE that offers what waits. Clients know by it what they get: stored messages by
+    /// Referred-By, a group's by the focus in the Contact, notifications by who asserts them.
+    fn invite(&self, device: &Binding, purpose: &Purpose, offer: Vec<u8>) -> InviteOptions {
+        let (services, recipient) = (&self.round.services, &self.round.recipient);
+        let domain = services.domain_of(recipient);
+        let user = match purpose {
+            Purpose::Notifications => psi::STANDFW,
+            _ => psi::DEFERRED,
+        };
+        let from = match purpose {
+            Purpose::Group(group) => group.to_string(),
+            _ => format!("sip:{user}@{domain}"),
+        };
+        let contact = invitation::contact(user, &services.endpoint.sent_by(), true);
+        let contact = match purpose {
+            Purpose::Group(_) => invitation::as_focus(contact),
+            _ => contact,
+        };
+        let mut extra = Extra::new()
+            .header(Name::PAssertedIdentity.as_str(), format!("<{from}>"))
+            .header(Name::AcceptContact.as_str(), invitation::ACCEPT_CONTACT)
+            .body(mime::SDP, offer);
+        if let Purpose::From(sender) = purpose {
+            extra = extra.header(Name::ReferredBy.as_str(), format!("<{sender}>"));
+        }
+        pager::call_to(services, device, recipient, &from, contact, extra)
+    }
+}
