@@ -10,7 +10,7 @@ pub use key_file::{KeyFile, KeyFileError};
 use crate::{
     clock,
     config::Config,
-    deferred::{Deferred, Directory, MailboxChanged, Queue},
+    deferred::{Deferred, Directory, Interest, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
     msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
     net::Shards,
@@ -195,10 +195,7 @@ impl Node {
 pub async fn services(config: &Config, store: store::Handle) -> Result<http::Services, StoreError> {
     let subscribers = Subscribers::new(store.clone(), &config.sip_core);
     let known = subscribers.clone();
-    let directory: Directory = Arc::new(move |address| {
-        let known = known.clone();
-        Box::pin(async move { known.standing(&address).await })
-    });
+    let directory: Directory = Arc::new(move |store, address| known.standing_in(store, address));
     let run = clock::wall().millis();
     Ok(http::Services {
         subscribers,
@@ -289,7 +286,11 @@ async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Ve
         .lock()
         .map(|started| started.clone())
         .unwrap_or_default();
-    Queue::new(parts.deferred, listeners, None).start();
+    let (location, watchers) = (parts.location.clone(), parts.watchers.clone());
+    let interest: Interest = Arc::new(move |mailbox| {
+        watchers.has(mailbox) || location.is_registered(mailbox, clock::wall())
+    });
+    Queue::new(parts.deferred, listeners, interest).start();
     BindingTimer::new(parts.location, Vec::new()).start();
     Ok(endpoints)
 }

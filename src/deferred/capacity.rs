@@ -1,6 +1,6 @@
 //! What is being received now, by the whole process: room that is promised to a sender is not
 //! promised twice, and comes back when the deposit ends, however it ends.
-use super::{Config, Limit, Refusal, mailbox::Waiting};
+use super::{Class, Config, Limit, Refusal, mailbox::Waiting};
 use crate::identity::Address;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -16,58 +16,68 @@ struct Promised {
     by_recipient: HashMap<Address, Room>,
 }
 
+/// One mailbox for which somebody is admitted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Room {
+    admissions: usize,
+    /// Promised messages and their octets.
     messages: u64,
     octets: u64,
+    /// What waits.
+    waiting: Waiting,
+}
+
+/// The leave of one sender to put messages into one mailbox: what is known of the mailbox is kept
+/// up to date meanwhile, so that no message asks the store for it.
+#[derive(Debug)]
+pub struct Admission(Arc<Admitted>);
+
+#[derive(Debug)]
+struct Admitted {
+    capacity: Arc<Capacity>,
+    sender: Address,
+    recipient: Address,
+    class: Arc<Class>,
+    max_deposits: usize,
 }
 
 /// Room for one message in a mailbox, given back on drop.
 #[derive(Debug)]
 pub struct Reservation {
-    capacity: Arc<Capacity>,
-    sender: Address,
-    recipient: Address,
+    admitted: Arc<Admitted>,
     octets: u64,
-    /// What waited when the room was promised.
-    waiting: Waiting,
 }
 
 impl Capacity {
-    /// Promises room for a message of `declared` octets (or of a size not known yet) in a
-    /// mailbox where `waiting` waits already.
-    ///
-    /// Errors: `TooLarge`, `Full`, or `Busy` if too many messages are being received.
-    pub(super) fn reserve(
+    /// Admits a sender to a mailbox where `waiting` waits.
+    pub(super) fn admit(
         self: &Arc<Self>,
         (sender, recipient): (&Address, &Address),
-        declared: Option<u64>,
         waiting: Waiting,
+        class: &Arc<Class>,
         config: &Config,
-    ) -> Result<Reservation, Refusal> {
-        let octets = declared.unwrap_or(0);
-        check_size(octets, config)?;
+    ) -> Admission {
         let mut promised = self.0.lock();
-        if promised.deposits >= config.max_deposits {
-            return Err(Refusal::Busy("deferred.max_deposits"));
+        let room = promised.by_recipient.entry_ref(recipient).or_default();
+        if room.admissions == 0 {
+            room.waiting = waiting;
         }
-        let room = promised.by_recipient.get(recipient).copied();
-        let room = room.unwrap_or_default();
-        let wanted = Room {
-            messages: room.messages + 1,
-            octets: room.octets.saturating_add(octets),
-        };
-        check_room(waiting, wanted, config)?;
-        promised.deposits += 1;
-        promised.by_recipient.insert(recipient.clone(), wanted);
+        room.admissions += 1;
         drop(promised);
-        Ok(Reservation {
+        Admission(Arc::new(Admitted {
             capacity: self.clone(),
             sender: sender.clone(),
             recipient: recipient.clone(),
-            octets,
-            waiting,
-        })
+            class: class.clone(),
+            max_deposits: config.max_deposits,
+        }))
+    }
+
+    /// Notes what waits in a mailbox after a commit.
+    pub(super) fn update(&self, recipient: &Address, waiting: Waiting) {
+        if let Some(room) = self.0.lock().by_recipient.get_mut(recipient) {
+            room.waiting = waiting;
+        }
     }
 
     /// Messages being received.
@@ -76,33 +86,119 @@ impl Capacity {
     }
 }
 
+impl Admission {
+    /// Promises room for a message of `declared` octets, or of a size not known yet.
+    ///
+    /// Errors: `TooLarge`, `Full`, or `Busy` if too many messages are being received.
+    pub fn reserve(&self, declared: Option<u64>) -> Result<Reservation, Refusal> {
+        let octets = declared.unwrap_or(0);
+        self.promise(octets, true)
+    }
+
+    /// Promises room for a notification, which counts as no message.
+    ///
+    /// Errors: `TooLarge`, or `Busy` if too many messages are being received.
+    pub(super) fn reserve_notification(&self, octets: u64) -> Result<Reservation, Refusal> {
+        self.promise(octets, false)
+    }
+
+    fn promise(&self, octets: u64, is_message: bool) -> Result<Reservation, Refusal> {
+        let admitted = &self.0;
+        admitted.check_size(octets)?;
+        let mut promised = admitted.capacity.0.lock();
+        if promised.deposits >= admitted.max_deposits {
+            return Err(Refusal::Busy("deferred.max_deposits"));
+        }
+        let room = promised.by_recipient.entry_ref(&admitted.recipient);
+        let room = room.or_default();
+        if is_message {
+            admitted.check_room(room, 1, octets)?;
+        }
+        room.messages += 1;
+        room.octets = room.octets.saturating_add(octets);
+        promised.deposits += 1;
+        drop(promised);
+        Ok(Reservation {
+            admitted: admitted.clone(),
+            octets,
+        })
+    }
+}
+
+impl Admitted {
+    fn check_size(&self, size: u64) -> Result<(), Refusal> {
+        let allowed = self.class.max_message.as_u64();
+        match size <= allowed {
+            true => Ok(()),
+            false => Err(Refusal::TooLarge {
+                allowed,
+                class: self.class.name.clone(),
+            }),
+        }
+    }
+
+    /// Whether the mailbox takes so much more than what waits and is promised. The last word is
+    /// said when the message is stored, and where older ones are dropped only then.
+    fn check_room(&self, room: &Room, messages: u64, octets: u64) -> Result<(), Refusal> {
+        let class = &self.class;
+        let allowed = class.max_octets.as_u64();
+        if class.drops() {
+            return match octets <= allowed {
+                true => Ok(()),
+                false => Err(class.full(Limit::Octets, allowed)),
+            };
+        }
+        if room.waiting.count + room.messages + messages > class.max_messages {
+            return Err(class.full(Limit::Messages, class.max_messages));
+        }
+        let octets = room.octets.saturating_add(octets);
+        if room.waiting.octets.saturating_add(octets) > allowed {
+            return Err(class.full(Limit::Octets, allowed));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut promised = self.capacity.0.lock();
+        if let Some(room) = promised.by_recipient.get_mut(&self.recipient) {
+            room.admissions = room.admissions.saturating_sub(1);
+            if room.admissions == 0 {
+                promised.by_recipient.remove(&self.recipient);
+            }
+        }
+    }
+}
+
 impl Reservation {
     /// Who sends.
     pub fn sender(&self) -> &Address {
-        &self.sender
+        &self.admitted.sender
     }
 
     /// Whose mailbox it is.
     pub fn recipient(&self) -> &Address {
-        &self.recipient
+        &self.admitted.recipient
+    }
+
+    pub(super) fn class(&self) -> &Arc<Class> {
+        &self.admitted.class
     }
 
     /// Makes sure there is room for a message of `size` octets: it turned out larger than said.
-    pub(super) fn grow(&mut self, size: u64, config: &Config) -> Result<(), Refusal> {
+    pub(super) fn grow(&mut self, size: u64) -> Result<(), Refusal> {
         let more = size.saturating_sub(self.octets);
         if more == 0 {
             return Ok(());
         }
-        check_size(size, config)?;
-        let mut promised = self.capacity.0.lock();
-        let room = promised.by_recipient.entry_ref(&self.recipient);
+        let admitted = &self.admitted;
+        admitted.check_size(size)?;
+        let mut promised = admitted.capacity.0.lock();
+        let room = promised.by_recipient.entry_ref(&admitted.recipient);
         let room = room.or_default();
-        let wanted = Room {
-            octets: room.octets.saturating_add(more),
-            ..*room
-        };
-        check_room(self.waiting, wanted, config)?;
-        *room = wanted;
+        admitted.check_room(room, 0, more)?;
+        room.octets = room.octets.saturating_add(more);
         self.octets = size;
         Ok(())
     }
@@ -110,41 +206,20 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut promised = self.capacity.0.lock();
+        let admitted = &self.admitted;
+        let mut promised = admitted.capacity.0.lock();
         promised.deposits = promised.deposits.saturating_sub(1);
-        if let Some(room) = promised.by_recipient.get_mut(&self.recipient) {
+        if let Some(room) = promised.by_recipient.get_mut(&admitted.recipient) {
             room.messages = room.messages.saturating_sub(1);
             room.octets = room.octets.saturating_sub(self.octets);
-            if room.messages == 0 {
-                promised.by_recipient.remove(&self.recipient);
-            }
         }
     }
-}
-
-fn check_size(size: u64, config: &Config) -> Result<(), Refusal> {
-    let allowed = config.max_message.as_u64();
-    match size <= allowed {
-        true => Ok(()),
-        false => Err(Refusal::TooLarge { allowed }),
-    }
-}
-
-fn check_room(waiting: Waiting, wanted: Room, config: &Config) -> Result<(), Refusal> {
-    let (messages, octets) = (config.max_messages, config.max_octets.as_u64());
-    let full = |limit, allowed| Err(Refusal::Full { limit, allowed });
-    if waiting.count + wanted.messages > messages {
-        return full(Limit::Messages, messages);
-    }
-    if waiting.octets.saturating_add(wanted.octets) > octets {
-        return full(Limit::Octets, octets);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deferred::Classes;
     use bytesize::ByteSize;
 
     fn address(user: &str) -> Address {
@@ -162,11 +237,10 @@ mod tests {
     }
 
     fn waiting(count: u64, octets: u64) -> Waiting {
-        let head = None;
         Waiting {
             count,
             octets,
-            head,
+            ..Waiting::default()
         }
     }
 
@@ -177,7 +251,9 @@ mod tests {
         waiting: Waiting,
     ) -> Result<Reservation, Refusal> {
         let (alice, to) = (address("alice"), address(to));
-        capacity.reserve((&alice, &to), declared, waiting, &config())
+        let (config, class) = (config(), Classes::new(&config()).of(None).clone());
+        let admission = capacity.admit((&alice, &to), waiting, &class, &config);
+        admission.reserve(declared)
     }
 
     #[test]
@@ -189,7 +265,8 @@ mod tests {
             second,
             Err(Refusal::Full {
                 limit: Limit::Octets,
-                allowed: 100
+                allowed: 100,
+                ..
             })
         ));
         reserve(&capacity, "carol", Some(60), waiting(0, 0)).unwrap();
@@ -217,15 +294,12 @@ mod tests {
     fn message_of_unknown_size_is_stopped_where_the_room_ends() {
         let capacity = Arc::default();
         let mut growing = reserve(&capacity, "bob", None, waiting(1, 50)).unwrap();
-        growing.grow(30, &config()).unwrap();
-        growing.grow(20, &config()).unwrap();
+        growing.grow(30).unwrap();
+        growing.grow(20).unwrap();
+        assert!(matches!(growing.grow(51), Err(Refusal::Full { .. })));
         assert!(matches!(
-            growing.grow(51, &config()),
-            Err(Refusal::Full { .. })
-        ));
-        assert!(matches!(
-            growing.grow(61, &config()),
-            Err(Refusal::TooLarge { allowed: 60 })
+            growing.grow(61),
+            Err(Refusal::TooLarge { allowed: 60, .. })
         ));
         drop(growing);
         assert!(capacity.0.lock().by_recipient.is_empty());
@@ -241,5 +315,18 @@ mod tests {
         drop(held);
         assert_eq!(capacity.deposits(), 0);
         reserve(&capacity, "e", None, waiting(0, 0)).unwrap();
+    }
+
+    #[test]
+    fn admission_follows_the_mailbox_without_asking_for_it() {
+        let capacity: Arc<Capacity> = Arc::default();
+        let (alice, bob) = (address("alice"), address("bob"));
+        let (config, class) = (config(), Classes::new(&config()).of(None).clone());
+        let admission = capacity.admit((&alice, &bob), waiting(2, 0), &class, &config);
+        drop(admission.reserve(None).unwrap());
+        capacity.update(&bob, waiting(3, 0));
+        assert!(matches!(admission.reserve(None), Err(Refusal::Full { .. })));
+        drop(admission);
+        assert!(capacity.0.lock().by_recipient.is_empty());
     }
 }

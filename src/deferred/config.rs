@@ -1,6 +1,7 @@
+use super::{ClassConfig, WhenFull};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What an operator may set for deferred messages: the `[deferred]` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +20,15 @@ pub struct Config {
     /// Octets of messages gone after which their space is given back to the file system, if they
     /// are also more than what waits.
     pub reclaim_after: ByteSize,
+    /// Percent of `max_messages` that one sender may fill.
+    pub max_share: u8,
+    /// What a full mailbox does: `refuse` what comes, or `drop_oldest` of the lowest priority.
+    pub when_full: WhenFull,
+    /// Percent of messages or octets from which the receiver is warned; 0 for never.
+    pub warn_at: u8,
+    /// Most notifications (what became of messages) waiting for one receiver; they count as no
+    /// messages.
+    pub max_notifications: u64,
     /// Longest time a message waits, whatever its sender asked for.
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
@@ -31,6 +41,8 @@ pub struct Config {
     pub expire_every: Duration,
     /// Whether messages of high priority are handed over before older ones.
     pub priority_overtakes: bool,
+    /// Classes of service, by name: what differs from the above for their subscribers.
+    pub classes: BTreeMap<String, ClassConfig>,
 }
 
 impl Default for Config {
@@ -43,10 +55,15 @@ impl Default for Config {
             max_deposits: 1000,
             min_free: ByteSize::mib(256),
             reclaim_after: ByteSize::mib(256),
+            max_share: 50,
+            when_full: WhenFull::Refuse,
+            warn_at: 90,
+            max_notifications: 1000,
             max_age: 30 * DAY,
             remember: 7 * DAY,
             expire_every: Duration::from_secs(1),
             priority_overtakes: false,
+            classes: BTreeMap::new(),
         }
     }
 }

@@ -26,7 +26,6 @@ pub(super) fn pieces(size: u64) -> u32 {
 const FEW_PIECES: u32 = 16;
 /// Pieces removed by one transaction of a sweep.
 const SWEPT_PIECES: usize = 256;
-const LAST: &[u8] = b"deferred/content";
 
 impl Ledger<'_, '_> {
     /// Removes some pieces of `content` from `index` on; where to go on, or `None` when it and
@@ -62,17 +61,8 @@ impl Ledger<'_, '_> {
         Ok((!is_done).then_some(next))
     }
 
-    /// A content id never used before.
-    pub(super) fn new_content(&mut self) -> Result<ContentId, StoreError> {
-        let last = self.txn.get(Table::Meta, LAST)?;
-        let last = last.and_then(|octets| keys::content_of(&octets));
-        let next = ContentId(last.map_or(0, |id| id.0) + 1);
-        self.txn.put(Table::Meta, LAST, keys::content(next));
-        Ok(next)
-    }
-
-    /// Removes a content with its message: at once, or by a mark and later. Whether it is marked.
-    pub(super) fn remove_content(&mut self, content: ContentId, size: u64) -> bool {
+    /// Removes a content with its message: at once, or by a mark and later; then it is returned.
+    pub(super) fn remove_content(&mut self, content: ContentId, size: u64) -> Option<ContentId> {
         let pieces = pieces(size);
         let leftover = pieces > FEW_PIECES;
         if leftover {
@@ -83,6 +73,6 @@ impl Ledger<'_, '_> {
                 self.txn.delete(Table::Content, keys::piece(content, index));
             }
         }
-        leftover
+        leftover.then_some(content)
     }
 }

@@ -1,11 +1,5 @@
-use super::{ContentId, content::pieces, envelope_v1};
-use crate::{
-    clock::Timestamp,
-    content::cpim::Dispositions,
-    identity::Address,
-    policy::Mode,
-    store::{Record, RecordError},
-};
+use super::{content::pieces, record::Body};
+use crate::{clock::Timestamp, content::cpim::Dispositions, identity::Address, policy::Mode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -77,6 +71,11 @@ impl Facts {
             group: None,
         }
     }
+
+    /// Whether it tells what became of a message.
+    pub fn is_notification(&self) -> bool {
+        self.kind == Kind::Notification
+    }
 }
 
 /// What a message is for.
@@ -120,8 +119,10 @@ pub enum State {
     Confirmed,
     /// Its time was over.
     Expired,
-    /// Deleted by its receiver or by an operator.
+    /// Deleted by its sender, its receiver or an operator.
     Revoked,
+    /// Gone to make room for newer ones.
+    Dropped,
 }
 
 impl fmt::Display for State {
@@ -135,6 +136,7 @@ impl fmt::Display for State {
             Self::Confirmed => "confirmed",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Dropped => "dropped",
         })
     }
 }
@@ -146,8 +148,6 @@ pub struct Envelope {
     pub facts: Facts,
     /// Its place in the receiver's mailbox; grows with every message.
     pub sequence: u64,
-    /// Where its octets are.
-    pub content: ContentId,
     /// When it was stored.
     pub stored_at: Timestamp,
     /// When it will be removed undelivered.
@@ -156,60 +156,14 @@ pub struct Envelope {
     pub state: State,
     /// How often a transfer began.
     pub attempts: u32,
+    pub(super) body: Body,
+    pub(super) started: Timestamp,
+    pub(super) has_past: bool,
 }
 
 impl Envelope {
-    /// Pieces of the content, to be read from 0 on.
+    /// Pieces of the content, to be read from 0 on by [`super::Deferred::piece`].
     pub fn pieces(&self) -> u32 {
         pieces(self.facts.size)
-    }
-}
-
-/// An envelope on disk. The state holds only within the run of the server that wrote it: after
-/// a restart whatever was offered or on its way is stored again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct EnvelopeRecord {
-    pub(super) facts: Facts,
-    pub(super) content: ContentId,
-    pub(super) stored_at: Timestamp,
-    pub(super) expires_at: Timestamp,
-    pub(super) state: State,
-    pub(super) epoch: u32,
-    pub(super) attempts: u32,
-}
-
-impl Record for EnvelopeRecord {
-    const VERSION: u8 = 2;
-
-    fn migrate(version: u8, body: &[u8]) -> Result<Self, RecordError> {
-        match version {
-            envelope_v1::VERSION => envelope_v1::read(body),
-            _ => Err(RecordError::Version {
-                kind: std::any::type_name::<Self>(),
-                version,
-            }),
-        }
-    }
-}
-
-impl EnvelopeRecord {
-    /// The state in the run `epoch`.
-    pub(super) fn state_in(&self, epoch: u32) -> State {
-        match self.epoch == epoch {
-            true => self.state,
-            false => State::Stored,
-        }
-    }
-
-    pub(super) fn into_envelope(self, sequence: u64, epoch: u32) -> Envelope {
-        Envelope {
-            state: self.state_in(epoch),
-            facts: self.facts,
-            sequence,
-            content: self.content,
-            stored_at: self.stored_at,
-            expires_at: self.expires_at,
-            attempts: self.attempts,
-        }
     }
 }

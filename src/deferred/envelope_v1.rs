@@ -1,5 +1,8 @@
 //! Envelopes as version 1 wrote them: without kind, dispositions, way back and group.
-use super::{ContentId, Facts, Priority, State, envelope::EnvelopeRecord};
+use super::{
+    ContentId, Facts, Priority, State,
+    record::{Body, EnvelopeRecord},
+};
 use crate::{clock::Timestamp, identity::Address, policy::Mode, store::RecordError};
 use serde::Deserialize;
 
@@ -12,8 +15,8 @@ struct Envelope {
     content: ContentId,
     stored_at: Timestamp,
     expires_at: Timestamp,
-    state: State,
-    epoch: u32,
+    _state: State,
+    _epoch: u32,
     attempts: u32,
 }
 
@@ -44,12 +47,13 @@ pub(super) fn read(body: &[u8]) -> Result<EnvelopeRecord, RecordError> {
     })?;
     Ok(EnvelopeRecord {
         facts: old.facts.into(),
-        content: old.content,
+        body: Body::Pieces(old.content),
+        started: old.stored_at,
         stored_at: old.stored_at,
         expires_at: old.expires_at,
-        state: old.state,
-        epoch: old.epoch,
         attempts: old.attempts,
+        // its steps were moved to its history when the store was taken over
+        has_past: true,
     })
 }
 
@@ -75,7 +79,6 @@ impl From<Told> for Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Record;
 
     #[test]
     fn envelope_of_version_1_is_read_with_nothing_asked_for() {
@@ -100,12 +103,12 @@ mod tests {
             content: ContentId(9),
             stored_at: Timestamp::from_millis(6),
             expires_at: Timestamp::from_millis(8),
-            state: State::Offered,
-            epoch: 3,
+            _state: State::Offered,
+            _epoch: 3,
             attempts: 1,
         };
         let octets = postcard::to_extend(&old, vec![VERSION]).unwrap();
-        let read = EnvelopeRecord::decode(&octets).unwrap();
+        let read = EnvelopeRecord::decode(&octets.into()).unwrap();
         let facts = Facts {
             content_type: "text/plain".to_owned(),
             date: Timestamp::from_millis(5),
@@ -118,10 +121,9 @@ mod tests {
         };
         assert_eq!(read.facts, facts);
         assert_eq!(
-            (read.content, read.epoch, read.attempts),
-            (ContentId(9), 3, 1)
+            (&read.body, read.attempts, read.expires_at.millis()),
+            (&Body::Pieces(ContentId(9)), 1, 8)
         );
-        assert_eq!((read.state, read.expires_at.millis()), (State::Offered, 8));
         let again = EnvelopeRecord::decode(&read.encode().unwrap()).unwrap();
         assert_eq!(again.facts, facts);
     }

@@ -2,7 +2,7 @@ use crate::{
     policy::NotStored,
     store::{RecordError, StoreError},
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Which bound a message met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +11,19 @@ pub enum Limit {
     Messages,
     /// Octets waiting for one receiver.
     Octets,
+    /// Messages of one sender waiting for one receiver.
+    Share,
+    /// Notifications waiting for one receiver.
+    Notifications,
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Messages => "deferred.max_messages",
-            Self::Octets => "deferred.max_octets",
+            Self::Messages => "max_messages",
+            Self::Octets => "max_octets",
+            Self::Share => "max_share",
+            Self::Notifications => "max_notifications",
         })
     }
 }
@@ -32,18 +38,22 @@ pub enum Refusal {
     #[error("unknown receiver")]
     UnknownReceiver,
     /// The receiver's mailbox has no room.
-    #[error("the receiver's mailbox is full (`{limit}` = {allowed})")]
+    #[error("the receiver's mailbox is full (`deferred.{}{limit}`, {allowed} allowed)", table(.class))]
     Full {
         /// Which bound.
         limit: Limit,
-        /// Its value.
+        /// Its value, in messages or octets.
         allowed: u64,
+        /// The receiver's class of service, where it has one.
+        class: Option<Arc<str>>,
     },
     /// The message is larger than any may be.
-    #[error("the message is larger than {allowed} octets (`deferred.max_message`)")]
+    #[error("the message is larger than {allowed} octets (`deferred.{}max_message`)", table(.class))]
     TooLarge {
         /// Octets allowed.
         allowed: u64,
+        /// The receiver's class of service, where it has one.
+        class: Option<Arc<str>>,
     },
     /// The server has too much to do.
     #[error("the server is busy ({0})")]
@@ -69,6 +79,13 @@ pub enum Refusal {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// The table of a class below `[deferred]`.
+fn table(class: &Option<Arc<str>>) -> String {
+    let name = class.as_deref();
+    name.map(|name| format!("classes.{name}."))
+        .unwrap_or_default()
 }
 
 impl Refusal {

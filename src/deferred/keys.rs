@@ -1,7 +1,7 @@
 //! Keys: numbers are big-endian, so that byte order is their order. A zero octet ends a text,
 //! and no address or message id holds one.
 use super::ContentId;
-use crate::{clock::Timestamp, identity::Address};
+use crate::identity::Address;
 use bytes::Bytes;
 
 fn join(parts: &[&[u8]]) -> Bytes {
@@ -29,22 +29,31 @@ pub(super) fn mailbox(recipient: &Address) -> Bytes {
     join(&[recipient.as_str().as_bytes()])
 }
 
-/// recipient, message id, sender.
-pub(super) fn submitted(recipient: &Address, message_id: &str, sender: &Address) -> Bytes {
+/// message id, recipient, sender.
+pub(super) fn history(recipient: &Address, message_id: &str, sender: &Address) -> Bytes {
     join(&[
-        recipient.as_str().as_bytes(),
-        &[0],
         message_id.as_bytes(),
+        &[0],
+        recipient.as_str().as_bytes(),
         &[0],
         sender.as_str().as_bytes(),
     ])
 }
 
-/// All senders of one message id to one recipient: first key, and behind the last.
-pub(super) fn submitted_range(recipient: &Address, message_id: &str) -> (Bytes, Bytes) {
-    let recipient = recipient.as_str().as_bytes();
-    let end = |octet: u8| join(&[recipient, &[0], message_id.as_bytes(), &[octet]]);
+/// All messages with one id, to all recipients or to one: first key, and behind the last.
+pub(super) fn histories(message_id: &str, recipient: Option<&Address>) -> (Bytes, Bytes) {
+    let id = message_id.as_bytes();
+    let end = |octet: u8| match recipient {
+        Some(recipient) => join(&[id, &[0], recipient.as_str().as_bytes(), &[octet]]),
+        None => join(&[id, &[octet]]),
+    };
     (end(0), end(1))
+}
+
+/// The recipient in the key of a history.
+pub(super) fn recipient_of(key: &[u8]) -> Option<Address> {
+    let recipient = key.split(|&octet| octet == 0).nth(1)?;
+    Address::parse(std::str::from_utf8(recipient).ok()?).ok()
 }
 
 /// content id, piece.
@@ -66,22 +75,6 @@ pub(super) fn content(content: ContentId) -> Bytes {
 pub(super) fn content_of(key: &[u8]) -> Option<ContentId> {
     let octets = key.first_chunk::<8>()?;
     Some(ContentId(u64::from_be_bytes(*octets)))
-}
-
-/// message id, time, step.
-pub(super) fn step(message_id: &str, at: Timestamp, number: u64) -> Bytes {
-    join(&[
-        message_id.as_bytes(),
-        &[0],
-        &at.millis().to_be_bytes(),
-        &number.to_be_bytes(),
-    ])
-}
-
-/// All steps of a message id: first key, and behind the last.
-pub(super) fn steps(message_id: &str) -> (Bytes, Bytes) {
-    let end = |octet: u8| join(&[message_id.as_bytes(), &[octet]]);
-    (end(0), end(1))
 }
 
 #[cfg(test)]
@@ -108,12 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_a_message_do_not_hold_those_of_a_longer_id() {
-        let (from, until) = steps("id");
-        let (at, later) = (Timestamp::from_millis(5), Timestamp::from_millis(6));
-        assert!((&from..&until).contains(&&step("id", at, 0)));
-        assert!(!(&from..&until).contains(&&step("id2", at, 0)));
-        assert!(step("id", at, 9) < step("id", later, 0));
+    fn histories_of_a_message_do_not_hold_those_of_a_longer_id() {
+        let alice = Address::parse("sip:alice@example.com").unwrap();
+        let (from, until) = histories("id", None);
+        let key = history(&bob(), "id", &alice);
+        assert!((&from..&until).contains(&&key));
+        assert!(!(&from..&until).contains(&&history(&bob(), "id2", &alice)));
+        let (from, until) = histories("id", Some(&alice));
+        assert!(!(&from..&until).contains(&&key));
+        assert_eq!(recipient_of(&key), Some(bob()));
     }
 
     #[test]

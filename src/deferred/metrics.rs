@@ -1,6 +1,6 @@
 //! What `/metrics` shows of deferred messages. Names, units and help texts stand here and
 //! nowhere else.
-use super::{Envelope, Refusal, Totals};
+use super::{Envelope, Refusal, State, Stored, Totals};
 use crate::clock::Timestamp;
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     confirmed: Counter,
     expired: Counter,
     revoked: Counter,
+    dropped: Counter,
     /// Transfers that broke.
     pub(super) released: Counter,
     /// Deposits given up before they were complete.
@@ -44,6 +45,7 @@ impl Metrics {
             confirmed: gone("confirmed"),
             expired: gone("expired"),
             revoked: gone("revoked"),
+            dropped: gone("dropped"),
             released: counter!("restante_deferred_released_total"),
             abandoned: counter!("restante_deferred_abandoned_total"),
             news_held: counter!("restante_deferred_news_held_total"),
@@ -59,20 +61,34 @@ impl Metrics {
         counter!("restante_deferred_refused_total", "reason" => refusal.kind()).increment(1);
     }
 
+    /// Counts what became of a complete message.
+    pub(super) fn deposited(&self, outcome: &Result<Stored, Refusal>, octets: u64) {
+        match outcome {
+            Ok(Stored {
+                duplicate: true, ..
+            }) => self.duplicates.increment(1),
+            Ok(_) => {
+                self.stored.increment(1);
+                self.stored_octets.increment(octets);
+            }
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// Counts a message that has left its mailbox.
+    pub(super) fn gone(&self, last: State, envelope: &Envelope, now: Timestamp) {
+        match last {
+            State::Confirmed => self.confirmed(envelope, now),
+            State::Expired => self.expired.increment(1),
+            State::Dropped => self.dropped.increment(1),
+            _ => self.revoked.increment(1),
+        }
+    }
+
     /// Counts a message that its receiver has.
-    pub(super) fn confirmed(&self, envelope: &Envelope, now: Timestamp) {
+    fn confirmed(&self, envelope: &Envelope, now: Timestamp) {
         self.confirmed.increment(1);
         self.waited.record(now.since(envelope.stored_at));
-    }
-
-    /// Counts a message whose time was over.
-    pub(super) fn expired(&self) {
-        self.expired.increment(1);
-    }
-
-    /// Counts a message deleted.
-    pub(super) fn revoked(&self) {
-        self.revoked.increment(1);
     }
 
     /// Shows what waits and what is being received.
@@ -92,7 +108,7 @@ fn describe() {
         ),
         (
             "restante_deferred_gone_total",
-            "Messages that ended, by how: confirmed, expired, revoked",
+            "Messages that ended, by how: confirmed, expired, revoked, dropped",
         ),
         (
             "restante_deferred_refused_total",
@@ -149,7 +165,7 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             let metrics = Metrics::register();
             metrics.stored.increment(1);
-            metrics.expired();
+            metrics.expired.increment(1);
             metrics.refused(&Refusal::NotPermitted);
             let totals = Totals {
                 messages: 2,

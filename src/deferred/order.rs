@@ -15,9 +15,10 @@ mod tests {
     use super::*;
     use crate::{
         clock::Timestamp,
-        deferred::{ContentId, Facts, Priority, State},
+        deferred::{Facts, Priority, State, record::Body},
         identity::Address,
     };
+    use bytes::Bytes;
 
     fn page() -> Vec<Envelope> {
         let alice = Address::parse("sip:alice@example.com").unwrap();
@@ -31,11 +32,13 @@ mod tests {
                     ..Facts::new(alice.clone(), alice.clone(), "id")
                 },
                 sequence,
-                content: ContentId(sequence),
                 stored_at: Timestamp::EPOCH,
                 expires_at: Timestamp::EPOCH,
                 state: State::Stored,
                 attempts: 0,
+                body: Body::Inline(Bytes::new()),
+                started: Timestamp::EPOCH,
+                has_past: false,
             })
             .collect()
     }

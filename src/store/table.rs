@@ -1,22 +1,24 @@
 /// A keyspace. Keys are big-endian where they hold numbers, so that byte order is the order wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// recipient, sequence → who, when, type, size, ids, expiry, priority, state.
+    /// recipient, sequence → who, when, type, size, ids, expiry, priority; small contents too.
     Envelope,
-    /// content id, piece → octets (key-value separated).
+    /// content id, piece → octets of larger contents (key-value separated).
     Content,
-    /// time, kind, what → – (expiry, retention).
+    /// time, kind, recipient, sequence → – (expiry).
     Due,
-    /// sender, recipient, message id → sequence (idempotent submit).
+    /// sender, recipient, message id → sequence; of an older release, moved to `History` at start.
     Submitted,
-    /// recipient → head, count and octets of what waits.
+    /// recipient → counters of what waits.
     Mailbox,
-    /// message id, step → what happened to the message.
+    /// message id, step → what happened; of an older release, moved to `History` at start.
     Trail,
     /// message id, recipient, sender → when it may be forgotten, sequence, what happened to it.
     History,
     /// content id → a content that is still being received.
     Receiving,
+    /// content id → how many messages share the content.
+    Shared,
     /// content id → a content whose removal was decided and may not be finished.
     Removing,
     /// address → subscriber.
@@ -29,7 +31,7 @@ pub enum Table {
 
 impl Table {
     /// Every keyspace there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Envelope,
         Self::Content,
         Self::Due,
@@ -38,6 +40,7 @@ impl Table {
         Self::Trail,
         Self::History,
         Self::Receiving,
+        Self::Shared,
         Self::Removing,
         Self::Subscriber,
         Self::Binding,
@@ -55,6 +58,7 @@ impl Table {
             Self::Trail => "trail",
             Self::History => "history",
             Self::Receiving => "receiving",
+            Self::Shared => "shared",
             Self::Removing => "removing",
             Self::Subscriber => "subscriber",
             Self::Binding => "binding",

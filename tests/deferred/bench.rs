@@ -1,5 +1,4 @@
 //! A deferred function over each storage engine, and a crash of it.
-use futures_util::FutureExt;
 use restante::{
     deferred::{Config, Deferred, Directory, Facts},
     identity::Address,
@@ -82,13 +81,16 @@ impl Bench {
 
 /// Everyone accepts messages but `refuses`, and `nobody` is unknown.
 pub fn directory() -> Directory {
-    Arc::new(|address: Address| {
-        let standing = match address.user() {
+    Arc::new(|_, address: &Address| {
+        Ok(match address.user() {
             "nobody" => Standing::Unknown,
             "refuses" => Standing::Refuses,
+            "golden" => Standing::Accepts(Settings {
+                class: Some("gold".into()),
+                ..Settings::default()
+            }),
             _ => Standing::Accepts(Settings::default()),
-        };
-        async move { Ok(standing) }.boxed()
+        })
     })
 }
 

@@ -78,12 +78,19 @@ async fn reading_begins_at_the_head_and_never_among_what_was_delivered() {
         function.confirm(&bob, sequence, "").await.unwrap();
     }
     function.list(&bob, 0, 10).await.unwrap();
+    for n in 21..=23 {
+        let id = n.to_string();
+        function.accept(facts(&id), "x".into()).await.unwrap();
+    }
+    function.confirm(&bob, 22, "").await.unwrap();
+    function.confirm(&bob, 21, "").await.unwrap();
     let scans = engine.scans.lock().clone();
     let begun: Vec<u64> = scans
         .iter()
         .filter(|(table, _)| *table == Table::Envelope)
         .map(|(_, from)| u64::from_be_bytes(*from.last_chunk().unwrap()))
         .collect();
-    // two pages from the head, the next head after each delivery, nothing for the empty mailbox
-    assert_eq!(begun, [16, 16, 17, 18, 19, 20]);
+    // two pages from the head, nothing for the empty mailbox; the next head is looked for only
+    // where a message behind it has gone before
+    assert_eq!(begun, [16, 16, 22]);
 }

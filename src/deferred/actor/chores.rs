@@ -1,5 +1,8 @@
-use crate::{deferred::ContentId, identity::Address};
-use hashbrown::HashSet;
+use crate::{
+    deferred::{ContentId, MailboxChanged, history::Passed, ledger::Changed},
+    identity::Address,
+};
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -11,17 +14,19 @@ pub(super) struct Chores {
     wake: Notify,
 }
 
+/// A transfer that ended without a word: the place of its message, how often it was tried, and
+/// what happened.
+pub(super) type Broken = ((Address, u64), u32, Vec<Passed>);
+
 /// What is to be done.
 #[derive(Debug, Default)]
 pub(super) struct List {
     /// Contents to remove.
     pub(super) contents: Vec<ContentId>,
-    /// Transfers that ended without a word.
-    pub(super) releases: Vec<(Address, u64)>,
+    /// Transfers that ended without a word, to be written down.
+    pub(super) broken: Vec<Broken>,
     /// Mailboxes that changed, told once however often they did.
-    pub(super) changed: HashSet<Address>,
-    /// Those of them where a message arrived.
-    pub(super) arrived: HashSet<Address>,
+    pub(super) changed: HashMap<Address, MailboxChanged>,
 }
 
 impl Chores {
@@ -30,16 +35,32 @@ impl Chores {
         self.wake.notify_one();
     }
 
-    pub(super) fn release(&self, recipient: Address, sequence: u64) {
-        self.list.lock().releases.push((recipient, sequence));
+    pub(super) fn broken(&self, place: (Address, u64), attempts: u32, steps: Vec<Passed>) {
+        self.list.lock().broken.push((place, attempts, steps));
         self.wake.notify_one();
     }
 
-    pub(super) fn changed(&self, recipient: &Address, arrived: bool) {
+    pub(super) fn changed(&self, changed: Changed) {
+        let news = MailboxChanged {
+            recipient: changed.recipient,
+            waiting: changed.waiting,
+            arrived: changed.arrived,
+            warn: changed.warn,
+        };
+        self.tell(news);
+    }
+
+    pub(super) fn tell(&self, news: MailboxChanged) {
         let mut list = self.list.lock();
-        list.changed.insert(recipient.clone());
-        if arrived {
-            list.arrived.insert(recipient.clone());
+        match list.changed.get_mut(&news.recipient) {
+            Some(told) => {
+                told.waiting = news.waiting;
+                told.arrived |= news.arrived;
+                told.warn |= news.warn;
+            }
+            None => {
+                list.changed.insert(news.recipient.clone(), news);
+            }
         }
         drop(list);
         self.wake.notify_one();

@@ -2,10 +2,14 @@ use super::{Deferred, intake::check_message_id};
 use crate::{
     clock::{self, Timestamp},
     deferred::{
-        ContentId, Facts, PIECE, Refusal, Reservation, Stored, content::pieces, extent::Extents,
+        ContentId, Facts, PIECE, Refusal, Reservation, Stored,
+        content::pieces,
+        extent::Extents,
         keys,
+        ledger::{Arrival, Deposited, Ledger},
+        record::{Body, COPIED, INLINE},
     },
-    store::Table,
+    store::{StoreError, Table},
 };
 use bytes::{Bytes, BytesMut};
 
@@ -64,7 +68,7 @@ impl Deposit {
             return Err(Refusal::Interrupted);
         }
         let end = offset.saturating_add(octets.len() as u64);
-        self.reservation.grow(end, self.function.config())?;
+        self.reservation.grow(end)?;
         self.extents.book(offset, end)?;
         self.is_interrupted = true;
         let mut rest = octets;
@@ -90,7 +94,7 @@ impl Deposit {
         self.index = index;
         if let Some(content) = self.content
             && index < self.next_new
-            && let Some(piece) = self.function.piece(content, index).await?
+            && let Some(piece) = self.function.stored_piece(content, index).await?
         {
             self.buffer.extend_from_slice(&piece);
         }
@@ -127,7 +131,7 @@ impl Deposit {
         // a task of its own: if the caller goes away meanwhile, the content is dropped
         let begin = async move {
             let begun = function.relaxed(piece.len(), move |ledger| {
-                let content = ledger.new_content()?;
+                let content = ledger.run.new_content();
                 let mark = keys::content(content);
                 ledger.txn.put(Table::Receiving, mark, Bytes::new());
                 let key = keys::piece(content, index);
@@ -147,46 +151,120 @@ impl Deposit {
 
     /// Stores the message durably with all that belongs to it, in one transaction.
     pub(super) async fn complete(mut self, facts: Facts, total: u64) -> Result<Stored, Refusal> {
+        let facts = self.check(facts, total)?;
+        let (now, index) = (clock::wall(), self.index);
+        let piece = self.buffer.split().freeze();
+        let content = match self.content {
+            None if total <= INLINE => None,
+            None => Some(self.function.0.run.new_content()),
+            known => known,
+        };
+        let (body, piece) = match content {
+            None => (Body::Inline(piece), Bytes::new()),
+            Some(content) => (Body::Pieces(content), piece),
+        };
+        let arrival = Arrival::with(facts, body, (self.started, now), self.reservation.class());
+        // if this future is dropped from here on, the message may be stored all the same
+        self.is_stored = true;
+        let octets = total.min(PIECE as u64) as usize;
+        let outcome = self.function.durable(octets, now, move |ledger| {
+            let deposited = ledger.deposit(arrival)?;
+            if let (Ok(Deposited { stored }), Some(content)) = (&deposited, content)
+                && !stored.duplicate
+            {
+                finish_content(ledger, content, index, piece);
+            }
+            Ok(deposited)
+        });
+        let outcome = outcome.await.map_err(Refusal::from).flatten();
+        let outcome = outcome.map(|deposited| deposited.stored);
+        self.is_stored = matches!(outcome, Ok(stored) if !stored.duplicate);
+        outcome
+    }
+
+    /// Stores the message durably for several recipients, its content once for all of them.
+    pub(super) async fn complete_for(
+        mut self,
+        recipients: Vec<(Reservation, Facts)>,
+        total: u64,
+    ) -> Result<Vec<Result<Stored, Refusal>>, Refusal> {
+        if self.is_interrupted {
+            return Err(Refusal::Interrupted);
+        }
+        self.extents.check(total)?;
+        let (now, index, started) = (clock::wall(), self.index, self.started);
+        let piece = self.buffer.split().freeze();
+        let known = self.content;
+        let copy = (known.is_none() && total <= COPIED).then(|| piece.clone());
+        let content = known.unwrap_or_else(|| self.function.0.run.new_content());
+        let body = copy.clone().map_or(Body::Shared(content), Body::Inline);
+        let mut arrivals = Vec::with_capacity(recipients.len());
+        for (reservation, facts) in &recipients {
+            let facts = Facts {
+                size: total,
+                recipient: reservation.recipient().clone(),
+                ..facts.clone()
+            };
+            check_message_id(&facts.message_id)?;
+            let times = (started, now);
+            arrivals.push(Arrival::with(
+                facts,
+                body.clone(),
+                times,
+                reservation.class(),
+            ));
+        }
+        self.is_stored = true;
+        let octets = piece.len() + 512 * arrivals.len();
+        let outcome = self.function.durable(octets, now, move |ledger| {
+            if copy.is_some() {
+                let stored = arrivals.into_iter().map(|arrival| {
+                    let deposited = ledger.deposit(arrival)?;
+                    Ok(deposited.map(|deposited| deposited.stored))
+                });
+                return stored.collect::<Result<Vec<_>, StoreError>>();
+            }
+            let outcomes = ledger.deposit_shared(arrivals, content)?;
+            if outcomes.iter().any(is_new) {
+                finish_content(ledger, content, index, piece);
+            }
+            Ok(outcomes)
+        });
+        let outcomes = outcome.await.map_err(Refusal::from);
+        self.is_stored = matches!(&outcomes, Ok(outcomes) if outcomes.iter().any(is_new));
+        drop(recipients);
+        outcomes
+    }
+
+    /// The facts of a message that is complete.
+    fn check(&self, facts: Facts, total: u64) -> Result<Facts, Refusal> {
         if self.is_interrupted {
             return Err(Refusal::Interrupted);
         }
         check_message_id(&facts.message_id)?;
         self.extents.check(total)?;
         debug_assert!(self.index < pieces(total).max(1));
-        let facts = Facts {
+        Ok(Facts {
             size: total,
             recipient: self.reservation.recipient().clone(),
             ..facts
-        };
-        let recipient = facts.recipient.clone();
-        let (known, started, index) = (self.content, self.started, self.index);
-        let piece = self.buffer.split().freeze();
-        let now = clock::wall();
-        // if this future is dropped from here on, the message may be stored all the same
-        self.is_stored = true;
-        let outcome = self
-            .function
-            .durable(piece.len(), now, move |ledger| {
-                let content = known.map_or_else(|| ledger.new_content(), Ok)?;
-                let stored = ledger.deposit(facts, content, started)?;
-                if matches!(stored, Ok(stored) if !stored.duplicate) {
-                    ledger.txn.delete(Table::Receiving, keys::content(content));
-                    if !piece.is_empty() {
-                        ledger
-                            .txn
-                            .put(Table::Content, keys::piece(content, index), piece);
-                    }
-                }
-                Ok(stored)
-            })
-            .await
-            .map_err(Refusal::from)
-            .flatten();
-        self.is_stored = matches!(outcome, Ok(stored) if !stored.duplicate);
-        if self.is_stored {
-            self.function.0.chores.changed(&recipient, true);
-        }
-        outcome
+        })
+    }
+}
+
+fn is_new(outcome: &Result<Stored, Refusal>) -> bool {
+    matches!(outcome, Ok(stored) if !stored.duplicate)
+}
+
+/// The last piece of a content, and with it the content is whole.
+fn finish_content(ledger: &mut Ledger<'_, '_>, content: ContentId, index: u32, piece: Bytes) {
+    if index > 0 {
+        let mark = keys::content(content);
+        ledger.txn.delete(Table::Receiving, mark);
+    }
+    if !piece.is_empty() {
+        let key = keys::piece(content, index);
+        ledger.txn.put(Table::Content, key, piece);
     }
 }
 

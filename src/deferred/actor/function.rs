@@ -1,19 +1,21 @@
-use super::chores::Chores;
+use super::{
+    chores::{Broken, Chores},
+    handover::Held,
+};
 use crate::{
     clock::{self, Timestamp},
     deferred::{
-        Config, ContentId, Envelope, Totals,
+        Classes, Config, ContentId, State, Totals,
         capacity::Capacity,
         due, keys,
-        ledger::{self, Ledger, Run, Taken},
+        ledger::{self, Directory, Ledger, Outcome, Run},
+        live::Live,
         metrics::Metrics,
+        migration,
     },
-    identity::Address,
-    policy::Standing,
     store::{Handle, Readable, Scan, StoreError, Table, Txn, View},
 };
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::{
     sync::{
@@ -23,10 +25,6 @@ use std::{
     time::Duration,
 };
 
-/// Answers what is known of a receiver.
-pub type Directory =
-    Arc<dyn Fn(Address) -> BoxFuture<'static, Result<Standing, StoreError>> + Send + Sync>;
-
 /// The deferred-messaging function, from any thread. Cheap to clone.
 #[derive(Clone)]
 pub struct Deferred(pub(super) Arc<Inner>);
@@ -34,11 +32,13 @@ pub struct Deferred(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Handle,
     pub(super) config: Config,
+    pub(super) classes: Classes,
     pub(super) chores: Chores,
     pub(super) metrics: Metrics,
     pub(super) directory: Directory,
     pub(super) capacity: Arc<Capacity>,
     pub(super) run: Run,
+    pub(super) live: Live,
     /// Octets of messages gone since space was last given back.
     pub(super) gone: AtomicU64,
     /// Everything due before this was done; looking from here on passes no grave-yard.
@@ -57,14 +57,17 @@ impl Deferred {
         directory: Directory,
     ) -> Result<Self, StoreError> {
         let epoch = store.write(ledger::next_epoch).await?;
+        migration::take_over(&store, &config).await?;
         let function = Self(Arc::new(Inner {
             store,
+            classes: Classes::new(&config),
             config,
             chores: Chores::default(),
             metrics: Metrics::register(),
             directory,
             capacity: Arc::default(),
             run: Run::new(epoch),
+            live: Live::default(),
             gone: AtomicU64::new(0),
             worked_off: Mutex::new(Timestamp::EPOCH),
         }));
@@ -77,52 +80,71 @@ impl Deferred {
         &self.0.config
     }
 
-    /// Removes at most `limit` messages whose time is over; they, and whether there are more.
-    pub async fn expire(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<(Vec<Envelope>, bool), StoreError> {
+    /// The classes of service.
+    pub fn classes(&self) -> &Classes {
+        &self.0.classes
+    }
+
+    /// Removes at most `limit` messages whose time is over, and tells their senders where they
+    /// asked for it; how many, and whether there are more.
+    pub async fn expire(&self, now: Timestamp, limit: usize) -> Result<(usize, bool), StoreError> {
         let since = *self.0.worked_off.lock();
         let due = self.read(move |view| due::due(view, (since, now), limit));
         let due = due.await?;
         let more = due.len() == limit;
-        let taken = match due.is_empty() {
-            true => Vec::new(),
-            false => self.durable(0, now, |ledger| ledger.work_off(due)).await?,
+        let expired = match due.is_empty() {
+            true => 0,
+            false => self.work_off(due, now).await?,
         };
         if !more {
             let done = now.millis().saturating_sub(CLOCK_SLACK.as_millis() as u64);
             *self.0.worked_off.lock() = Timestamp::from_millis(done);
         }
-        let mut expired = Vec::with_capacity(taken.len());
-        for Taken { envelope, leftover } in taken {
-            self.0.metrics.expired();
-            self.gone(&envelope, leftover);
-            expired.push(envelope);
-        }
+        self.0.store.set_horizon(now);
         Ok((expired, more))
     }
 
-    /// Does what others left behind: removes contents, releases transfers. The queue actor calls
-    /// it; tests may.
+    async fn work_off(&self, due: Vec<Bytes>, now: Timestamp) -> Result<usize, StoreError> {
+        let places = due.iter().filter_map(|key| due::parse(key));
+        let places = places.map(|(_, recipient, sequence)| (recipient, sequence));
+        let held = Held::new(self, places.collect());
+        let function = self.clone();
+        let working = tokio::spawn(async move {
+            let worked = function.durable(0, now, move |ledger| {
+                ledger.work_off(due)?;
+                let taken = ledger.outcome.taken.iter();
+                Ok(taken.filter(|one| one.last == State::Expired).count())
+            });
+            let worked = worked.await;
+            drop(held);
+            worked
+        });
+        working.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Does what others left behind: removes contents, writes down what broke. The queue actor
+    /// calls it; tests may.
     pub async fn clean_up(&self) -> Result<(), StoreError> {
         let list = self.0.chores.take();
-        for recipient in list.changed {
-            let arrived = list.arrived.contains(&recipient);
-            self.0.chores.changed(&recipient, arrived);
+        for news in list.changed.into_values() {
+            self.0.chores.tell(news);
         }
-        self.work(list.contents, list.releases).await
+        self.work(list.contents, list.broken).await
     }
 
     pub(super) async fn work(
         &self,
         contents: Vec<ContentId>,
-        releases: Vec<(Address, u64)>,
+        broken: Vec<Broken>,
     ) -> Result<(), StoreError> {
-        for (recipient, sequence) in releases {
-            let reason = "the transfer ended without an answer";
-            self.release(&recipient, sequence, reason).await?;
+        if !broken.is_empty() {
+            self.relaxed(0, move |ledger| {
+                for ((recipient, sequence), attempts, steps) in broken {
+                    ledger.put_back((&recipient, sequence), attempts, steps)?;
+                }
+                Ok(())
+            })
+            .await?;
         }
         for content in contents {
             self.sweep(content).await?;
@@ -145,8 +167,7 @@ impl Deferred {
         let tables = [
             Table::Envelope,
             Table::Due,
-            Table::Submitted,
-            Table::Trail,
+            Table::History,
             Table::Receiving,
             Table::Removing,
             Table::Content,
@@ -202,6 +223,8 @@ impl Deferred {
         self.0.store.read(work).await
     }
 
+    /// Runs a transaction, and when it is on disk tells and tidies up what it did. To be called
+    /// from a task that nobody drops in the middle.
     pub(super) async fn durable<R: Send + 'static>(
         &self,
         octets: usize,
@@ -209,8 +232,11 @@ impl Deferred {
         work: impl FnOnce(&mut Ledger<'_, '_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let inner = self.0.clone();
-        let work = move |txn: &mut Txn<'_>| work(&mut inner.ledger(txn, now));
-        self.0.store.write_large(octets.max(1024), work).await
+        let work = move |txn: &mut Txn<'_>| inner.run(txn, now, work);
+        let done = self.0.store.write_large(octets.max(1024), work);
+        let (result, outcome) = done.await?;
+        self.settle(outcome, now);
+        Ok(result)
     }
 
     pub(super) async fn relaxed<R: Send + 'static>(
@@ -219,19 +245,53 @@ impl Deferred {
         work: impl FnOnce(&mut Ledger<'_, '_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let (inner, now) = (self.0.clone(), clock::wall());
-        let work = move |txn: &mut Txn<'_>| work(&mut inner.ledger(txn, now));
-        self.0.store.write_relaxed(octets.max(1024), work).await
+        let work = move |txn: &mut Txn<'_>| inner.run(txn, now, work);
+        let done = self.0.store.write_relaxed(octets.max(1024), work);
+        Ok(done.await?.0)
+    }
+
+    /// What follows from a transaction once it is on disk.
+    fn settle(&self, outcome: Outcome, now: Timestamp) {
+        for taken in outcome.taken {
+            let envelope = &taken.envelope;
+            self.0.metrics.gone(taken.last, envelope, now);
+            let octets = envelope.facts.size;
+            self.0.gone.fetch_add(octets, Ordering::Relaxed);
+            if let Some(content) = taken.leftover {
+                self.0.chores.remove(content);
+            }
+            if taken.last == State::Dropped {
+                // held by the transaction itself
+                let place = (&envelope.facts.recipient, envelope.sequence);
+                self.0.live.settle(place);
+            }
+        }
+        for changed in outcome.changed {
+            self.0.capacity.update(&changed.recipient, changed.waiting);
+            self.0.chores.changed(changed);
+        }
     }
 }
 
 impl Inner {
-    fn ledger<'t, 'a>(&'t self, txn: &'t mut Txn<'a>, now: Timestamp) -> Ledger<'t, 'a> {
-        Ledger {
+    fn run<R>(
+        &self,
+        txn: &mut Txn<'_>,
+        now: Timestamp,
+        work: impl FnOnce(&mut Ledger<'_, '_>) -> Result<R, StoreError>,
+    ) -> Result<(R, Outcome), StoreError> {
+        let mut ledger = Ledger {
             txn,
             run: &self.run,
+            live: &self.live,
             config: &self.config,
+            classes: &self.classes,
+            directory: &self.directory,
             now,
-        }
+            outcome: Outcome::default(),
+        };
+        let result = work(&mut ledger)?;
+        Ok((result, ledger.outcome))
     }
 }
 

@@ -1,25 +1,26 @@
-use super::{Deferred, Transfer, intake::check_message_id};
+use super::{Deferred, Page, Transfer, intake::check_message_id};
 use crate::{
     clock,
-    deferred::{Envelope, State, ledger::Taken},
+    deferred::{Envelope, State, history::Passed},
     identity::Address,
     store::StoreError,
 };
-use std::sync::atomic::Ordering;
+use std::{borrow::Cow, sync::Arc};
 
 /// Handing messages over, and what else ends their life.
 impl Deferred {
-    /// Books that the receiver was told of the message. False if it does not wait to be offered.
-    pub async fn offered(
+    /// A page to be handed over: at most `limit` messages behind sequence `after` (0 for the
+    /// first page).
+    pub async fn page(
         &self,
         recipient: &Address,
-        sequence: u64,
-        reason: &str,
-    ) -> Result<bool, StoreError> {
-        let turned = self
-            .turn(recipient, sequence, State::Offered, reason)
-            .await?;
-        Ok(turned.is_some())
+        after: u64,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        // watched before it is read: what leaves meanwhile is known
+        let mut page = Page::watch(self.clone(), recipient.clone());
+        page.fill(self.list(recipient, after, limit).await?);
+        Ok(page)
     }
 
     /// Begins to hand a message over. `None` if it is gone, or on its way already.
@@ -29,19 +30,51 @@ impl Deferred {
         &self,
         recipient: &Address,
         sequence: u64,
-        reason: &str,
+        reason: impl Into<Cow<'static, str>>,
     ) -> Result<Option<Transfer>, StoreError> {
-        let function = self.clone();
-        let (recipient, reason) = (recipient.clone(), reason.to_owned());
-        // a task of its own: if the caller goes away meanwhile, the transfer is dropped and so
-        // released
-        let begin = async move {
-            let to = State::Transferring;
-            let turned = function.turn(&recipient, sequence, to, &reason).await?;
-            Ok(turned.map(|envelope| Transfer::new(function, envelope)))
-        };
-        let begun = tokio::spawn(begin).await;
-        begun.unwrap_or(Err(StoreError::Closed))
+        let page = Page::watch(self.clone(), recipient.clone());
+        let found = self.open_envelope(recipient, sequence).await?;
+        Ok(found.and_then(|envelope| page.transfer(&Arc::new(envelope), reason)))
+    }
+
+    pub(super) fn begin_transfer(
+        &self,
+        envelope: &Arc<Envelope>,
+        reason: Cow<'static, str>,
+    ) -> Option<Transfer> {
+        let place = (&envelope.facts.recipient, envelope.sequence);
+        let step = self.passed(State::Transferring, reason);
+        let attempts = self.0.live.begin(place, envelope.attempts, step)?;
+        let mut envelope = envelope.clone();
+        if envelope.attempts != attempts || envelope.state != State::Transferring {
+            let begun = Arc::make_mut(&mut envelope);
+            (begun.attempts, begun.state) = (attempts, State::Transferring);
+        }
+        Some(Transfer::new(self.clone(), envelope))
+    }
+
+    /// Books that the receiver was told of the message. False if it does not wait to be offered.
+    pub async fn offered(
+        &self,
+        recipient: &Address,
+        sequence: u64,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Result<bool, StoreError> {
+        let page = Page::watch(self.clone(), recipient.clone());
+        let found = self.open_envelope(recipient, sequence).await?;
+        Ok(found.is_some_and(|envelope| page.offered(&envelope, reason)))
+    }
+
+    /// Books that the receiver has these messages, and removes them in one transaction; how many
+    /// were still there.
+    pub async fn confirm_all(
+        &self,
+        transfers: Vec<Transfer>,
+        reason: &'static str,
+    ) -> Result<u64, StoreError> {
+        let envelopes: Vec<_> = transfers.into_iter().map(Transfer::hand_in).collect();
+        let confirmed = self.end_all(envelopes, State::Confirmed, reason.into());
+        confirmed.await
     }
 
     /// Books that the receiver has the message, and removes it. False if it was gone.
@@ -49,9 +82,9 @@ impl Deferred {
         &self,
         recipient: &Address,
         sequence: u64,
-        reason: &str,
+        reason: &'static str,
     ) -> Result<bool, StoreError> {
-        self.end(recipient, sequence, State::Confirmed, reason)
+        self.end((recipient, sequence), State::Confirmed, reason.into())
             .await
     }
 
@@ -60,9 +93,29 @@ impl Deferred {
         &self,
         recipient: &Address,
         sequence: u64,
-        reason: &str,
+        reason: impl Into<Cow<'static, str>>,
     ) -> Result<bool, StoreError> {
-        self.end(recipient, sequence, State::Revoked, reason).await
+        self.end((recipient, sequence), State::Revoked, reason.into())
+            .await
+    }
+
+    /// Takes a message back for its sender, if it waits and is not on its way. False if not.
+    pub async fn revoke(
+        &self,
+        sender: &Address,
+        recipient: &Address,
+        message_id: &str,
+    ) -> Result<bool, StoreError> {
+        let mut found = self.find(recipient, message_id).await?;
+        found.retain(|envelope| {
+            envelope.facts.sender == *sender && envelope.state != State::Transferring
+        });
+        let mut revoked = false;
+        for envelope in found {
+            let reason = "revoked by its sender";
+            revoked |= self.delete(recipient, envelope.sequence, reason).await?;
+        }
+        Ok(revoked)
     }
 
     /// Puts a message that was offered or on its way back to waiting. False if it was neither.
@@ -70,33 +123,34 @@ impl Deferred {
         &self,
         recipient: &Address,
         sequence: u64,
-        reason: &str,
+        reason: impl Into<Cow<'static, str>>,
     ) -> Result<bool, StoreError> {
-        let turned = self
-            .turn(recipient, sequence, State::Stored, reason)
-            .await?;
-        if turned.is_some() {
-            self.0.metrics.released.increment(1);
-        }
-        Ok(turned.is_some())
+        self.put_back((recipient, sequence), reason).await
     }
 
     /// Deletes all that waits for `recipient`; how many messages.
-    pub async fn purge(&self, recipient: &Address, reason: &str) -> Result<u64, StoreError> {
+    pub async fn purge(
+        &self,
+        recipient: &Address,
+        reason: &'static str,
+    ) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
-            let page = self.list(recipient, 0, 64).await?;
-            if page.is_empty() {
+            let page = self.page(recipient, 0, 64).await?;
+            if page.envelopes().is_empty() {
                 return Ok(deleted);
             }
-            for envelope in page {
-                let gone = self.delete(recipient, envelope.sequence, reason).await?;
-                deleted += u64::from(gone);
+            let envelopes = page.envelopes().to_vec();
+            for envelope in &envelopes {
+                let place = (&envelope.facts.recipient, envelope.sequence);
+                self.0.live.hold(place);
             }
+            let gone = self.end_all(envelopes, State::Revoked, reason.into());
+            deleted += gone.await?;
         }
     }
 
-    /// Writes a step into the trail of a message that is not stored: why it was refused.
+    /// Writes a step into the history of a message that is not stored: why it was refused.
     pub async fn note(
         &self,
         message_id: &str,
@@ -116,49 +170,116 @@ impl Deferred {
 
     async fn end(
         &self,
-        recipient: &Address,
-        sequence: u64,
+        (recipient, sequence): (&Address, u64),
         last: State,
-        reason: &str,
+        reason: Cow<'static, str>,
     ) -> Result<bool, StoreError> {
-        let (recipient, reason) = (recipient.clone(), reason.to_owned());
-        let now = clock::wall();
-        let taken = self
-            .durable(0, now, move |ledger| {
-                ledger.take(&recipient, sequence, last, &reason)
-            })
-            .await?;
-        let Some(Taken { envelope, leftover }) = taken else {
+        let held = Held::new(self, vec![(recipient.clone(), sequence)]);
+        let (function, recipient) = (self.clone(), recipient.clone());
+        // a task of its own: what was begun is settled, even if the caller goes away meanwhile
+        let ending = tokio::spawn(async move {
+            let taken = function.durable(0, clock::wall(), move |ledger| {
+                match ledger.envelope((&recipient, sequence))? {
+                    Some(envelope) => ledger.take(&Arc::new(envelope), last, reason),
+                    None => Ok(false),
+                }
+            });
+            let taken = taken.await;
+            drop(held);
+            taken
+        });
+        ending.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Ends messages that are held or on their way.
+    async fn end_all(
+        &self,
+        envelopes: Vec<Arc<Envelope>>,
+        last: State,
+        reason: Cow<'static, str>,
+    ) -> Result<u64, StoreError> {
+        let places = envelopes
+            .iter()
+            .map(|envelope| (envelope.facts.recipient.clone(), envelope.sequence));
+        let held = Held {
+            function: self.clone(),
+            places: places.collect(),
+        };
+        let function = self.clone();
+        let ending = tokio::spawn(async move {
+            let octets = 512 * envelopes.len();
+            let taken = function.durable(octets, clock::wall(), move |ledger| {
+                let mut taken = 0;
+                for envelope in &envelopes {
+                    taken += u64::from(ledger.take(envelope, last, reason.clone())?);
+                }
+                Ok(taken)
+            });
+            let taken = taken.await;
+            drop(held);
+            taken
+        });
+        ending.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// A message that did not arrive waits again from now on; then that is written down.
+    pub(super) async fn put_back(
+        &self,
+        place: (&Address, u64),
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Result<bool, StoreError> {
+        let step = self.passed(State::Stored, reason.into());
+        let Some((attempts, steps)) = self.0.live.release(place, step) else {
             return Ok(false);
         };
-        match last {
-            State::Confirmed => self.0.metrics.confirmed(&envelope, now),
-            _ => self.0.metrics.revoked(),
-        }
-        self.gone(&envelope, leftover);
+        self.0.metrics.released.increment(1);
+        let (recipient, sequence) = (place.0.clone(), place.1);
+        self.relaxed(0, move |ledger| {
+            ledger.put_back((&recipient, sequence), attempts, steps)
+        })
+        .await?;
         Ok(true)
     }
 
-    pub(super) fn gone(&self, envelope: &Envelope, leftover: bool) {
-        let octets = envelope.facts.size;
-        self.0.gone.fetch_add(octets, Ordering::Relaxed);
-        if leftover {
-            self.0.chores.remove(envelope.content);
-        }
-        self.0.chores.changed(&envelope.facts.recipient, false);
+    /// As `put_back`, for those who cannot wait.
+    pub(super) fn let_go(&self, place: (&Address, u64), reason: &'static str) {
+        let step = self.passed(State::Stored, reason.into());
+        let Some((attempts, steps)) = self.0.live.release(place, step) else {
+            return;
+        };
+        self.0.metrics.released.increment(1);
+        self.0
+            .chores
+            .broken((place.0.clone(), place.1), attempts, steps);
     }
 
-    async fn turn(
-        &self,
-        recipient: &Address,
-        sequence: u64,
-        to: State,
-        reason: &str,
-    ) -> Result<Option<Envelope>, StoreError> {
-        let (recipient, reason) = (recipient.clone(), reason.to_owned());
-        self.relaxed(0, move |ledger| {
-            ledger.turn(&recipient, sequence, to, &reason)
-        })
-        .await
+    pub(super) fn passed(&self, state: State, reason: Cow<'static, str>) -> Passed {
+        Passed::new(clock::wall(), state, reason)
+    }
+}
+
+/// Messages entered as about to be taken out; settled on drop, after the commit.
+pub(super) struct Held {
+    function: Deferred,
+    places: Vec<(Address, u64)>,
+}
+
+impl Held {
+    pub(super) fn new(function: &Deferred, places: Vec<(Address, u64)>) -> Self {
+        for (recipient, sequence) in &places {
+            function.0.live.hold((recipient, *sequence));
+        }
+        Self {
+            function: function.clone(),
+            places,
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for (recipient, sequence) in &self.places {
+            self.function.0.live.settle((recipient, *sequence));
+        }
     }
 }

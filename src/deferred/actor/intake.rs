@@ -1,7 +1,7 @@
 use super::{Deferred, Deposit};
 use crate::{
     clock,
-    deferred::{Facts, Refusal, Reservation, Stored},
+    deferred::{Admission, Facts, Refusal, Reservation, Stored, mailbox},
     identity::Address,
     policy,
 };
@@ -9,6 +9,41 @@ use bytes::Bytes;
 
 /// Taking a message in.
 impl Deferred {
+    /// Asks whether messages of `sender` may be stored for `recipient`.
+    ///
+    /// Errors: `NotPermitted`, `UnknownReceiver`, `Store`.
+    pub async fn admission(
+        &self,
+        sender: &Address,
+        recipient: &Address,
+    ) -> Result<Admission, Refusal> {
+        let (inner, asked) = (self.0.clone(), recipient.clone());
+        let known = self.read(move |view| {
+            let standing = (inner.directory)(view, &asked)?;
+            let waiting = mailbox::mailbox(view, &asked)?.waiting();
+            Ok((standing, waiting))
+        });
+        let (standing, waiting) = known.await?;
+        let settings = policy::may_store(standing)?;
+        let class = self.0.classes.of(settings.class.as_deref());
+        let (capacity, config) = (&self.0.capacity, &self.0.config);
+        Ok(capacity.admit((sender, recipient), waiting, class, config))
+    }
+
+    /// Promises room for one more message by an admission.
+    ///
+    /// Errors: `Full`, `TooLarge`, `Busy`.
+    pub fn reserve(
+        &self,
+        admission: &Admission,
+        declared: Option<u64>,
+    ) -> Result<Reservation, Refusal> {
+        let reserved = self
+            .has_space(declared)
+            .and_then(|()| admission.reserve(declared));
+        self.counted(reserved)
+    }
+
     /// Asks whether a message may be stored, and promises room for it.
     ///
     /// Errors: `NotPermitted`, `UnknownReceiver`, `Full`, `TooLarge`, `Busy`.
@@ -18,31 +53,25 @@ impl Deferred {
         recipient: &Address,
         declared: Option<u64>,
     ) -> Result<Reservation, Refusal> {
-        let admitted = self.reserve(sender, recipient, declared).await;
-        if let Err(refusal) = &admitted {
-            self.0.metrics.refused(refusal);
-            tracing::debug!(%sender, %recipient, reason = refusal.kind(), "message refused");
-        }
-        admitted
+        let admission = self.counted(self.admission(sender, recipient).await)?;
+        self.reserve(&admission, declared)
     }
 
-    async fn reserve(
-        &self,
-        sender: &Address,
-        recipient: &Address,
-        declared: Option<u64>,
-    ) -> Result<Reservation, Refusal> {
-        let standing = (self.0.directory)(recipient.clone()).await?;
-        policy::may_store(standing)?;
+    /// Counts what is refused.
+    fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| {
+            self.0.metrics.refused(refusal);
+            tracing::debug!(reason = refusal.kind(), "message refused");
+        })
+    }
+
+    fn has_space(&self, declared: Option<u64>) -> Result<(), Refusal> {
         let needed = declared.unwrap_or(0);
         let needed = needed.saturating_add(self.config().min_free.as_u64());
-        if self.0.store.free().is_some_and(|free| free < needed) {
-            return Err(Refusal::Busy("deferred.min_free"));
+        match self.0.store.free().is_some_and(|free| free < needed) {
+            true => Err(Refusal::Busy("deferred.min_free")),
+            false => Ok(()),
         }
-        let waiting = self.waiting(recipient).await?;
-        let parties = (sender, recipient);
-        let capacity = &self.0.capacity;
-        capacity.reserve(parties, declared, waiting, &self.0.config)
     }
 
     /// Begins to receive a message for which room was promised.
@@ -63,24 +92,39 @@ impl Deferred {
         // a task of its own: what was begun ends, even if the caller goes away meanwhile
         let ending = tokio::spawn(deposit.complete(facts, total));
         let outcome = ending.await.unwrap_or(Err(Refusal::Interrupted));
-        match &outcome {
-            Ok(Stored {
-                duplicate: true, ..
-            }) => self.0.metrics.duplicates.increment(1),
-            Ok(_) => {
-                self.0.metrics.stored.increment(1);
-                self.0.metrics.stored_octets.increment(total);
-            }
-            Err(refusal) => self.0.metrics.refused(refusal),
-        }
+        self.0.metrics.deposited(&outcome, total);
         outcome
+    }
+
+    /// Makes a complete deposit durable for several recipients, for each of whom room was
+    /// promised; its content is kept once. What became of it for each, in their order.
+    ///
+    /// Errors: `Incomplete`, `BadMessageId`, `Store`; then nothing was stored.
+    pub async fn complete_for(
+        &self,
+        deposit: Deposit,
+        recipients: Vec<(Reservation, Facts)>,
+        total: u64,
+    ) -> Result<Vec<Result<Stored, Refusal>>, Refusal> {
+        let ending = tokio::spawn(deposit.complete_for(recipients, total));
+        let outcomes = ending.await.unwrap_or(Err(Refusal::Interrupted))?;
+        for outcome in &outcomes {
+            self.0.metrics.deposited(outcome, total);
+        }
+        Ok(outcomes)
     }
 
     /// Admits, receives and stores a message that is there as a whole.
     pub async fn accept(&self, facts: Facts, content: Bytes) -> Result<Stored, Refusal> {
         let total = content.len() as u64;
-        let reservation = self.admit(&facts.sender, &facts.recipient, Some(total));
-        let mut deposit = self.begin(reservation.await?);
+        let admission = self.admission(&facts.sender, &facts.recipient).await;
+        let admission = self.counted(admission)?;
+        let reservation = match facts.is_notification() {
+            // it has a bound of its own, which is met when it is stored
+            true => self.counted(admission.reserve_notification(total))?,
+            false => self.reserve(&admission, Some(total))?,
+        };
+        let mut deposit = self.begin(reservation);
         if let Err(refusal) = deposit.write(0, content).await {
             self.0.metrics.refused(&refusal);
             return Err(refusal);

@@ -10,6 +10,7 @@ mod queue;
 mod transfer;
 
 pub use deposit::Deposit;
-pub use function::{Deferred, Directory};
-pub use queue::{MailboxChanged, MessageExpired, Queue};
-pub use transfer::Transfer;
+pub use function::Deferred;
+pub use look::Warning;
+pub use queue::{Interest, MailboxChanged, Queue};
+pub use transfer::{Page, Transfer};

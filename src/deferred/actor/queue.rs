@@ -1,12 +1,7 @@
 use super::Deferred;
-use crate::{
-    clock,
-    deferred::{Envelope, Waiting},
-    identity::Address,
-    store::StoreError,
-};
+use crate::{clock, deferred::Waiting, identity::Address, store::StoreError};
 use actix::prelude::*;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What waits for a receiver has changed.
 #[derive(Clone, Debug, Message, PartialEq, Eq)]
@@ -18,21 +13,18 @@ pub struct MailboxChanged {
     pub waiting: Waiting,
     /// A message came in; else messages only left.
     pub arrived: bool,
+    /// The receiver is to be warned: the mailbox is nearly full.
+    pub warn: bool,
 }
 
-/// A message was removed because its time was over: its sender may want to hear of it.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct MessageExpired {
-    /// The message that was.
-    pub envelope: Envelope,
-}
+/// Whether anybody wants to hear of a mailbox: nobody does of most.
+pub type Interest = Arc<dyn Fn(&Address) -> bool + Send + Sync>;
 
 /// Expires messages, cleans up, and tells the neighbours above what changed. One per process.
 pub struct Queue {
     function: Deferred,
-    changed: Vec<Recipient<MailboxChanged>>,
-    expired: Option<Recipient<MessageExpired>>,
+    listeners: Vec<Recipient<MailboxChanged>>,
+    interest: Interest,
 }
 
 /// How often it is weighed whether space can be given back.
@@ -41,16 +33,16 @@ const RECLAIM_EVERY: Duration = Duration::from_secs(10);
 const BATCH: usize = 64;
 
 impl Queue {
-    /// Tells each of `changed` of every change, and `expired` of every message that expires.
+    /// Tells each of `listeners` of every change of a mailbox in which there is `interest`.
     pub fn new(
         function: Deferred,
-        changed: Vec<Recipient<MailboxChanged>>,
-        expired: Option<Recipient<MessageExpired>>,
+        listeners: Vec<Recipient<MailboxChanged>>,
+        interest: Interest,
     ) -> Self {
         Self {
             function,
-            changed,
-            expired,
+            listeners,
+            interest,
         }
     }
 }
@@ -59,10 +51,10 @@ impl Actor for Queue {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let cleaner = clean(self.function.clone(), self.changed.clone());
+        let (listeners, interest) = (self.listeners.clone(), self.interest.clone());
+        let cleaner = clean(self.function.clone(), listeners, interest);
         ctx.spawn(cleaner.into_actor(self));
-        let watch = expire(self.function.clone(), self.expired.clone());
-        ctx.spawn(watch.into_actor(self));
+        ctx.spawn(expire(self.function.clone()).into_actor(self));
         ctx.spawn(reclaim(self.function.clone()).into_actor(self));
     }
 }
@@ -78,64 +70,41 @@ async fn reclaim(function: Deferred) {
     }
 }
 
-async fn clean(function: Deferred, listeners: Vec<Recipient<MailboxChanged>>) {
+async fn clean(function: Deferred, listeners: Vec<Recipient<MailboxChanged>>, interest: Interest) {
     loop {
         function.0.chores.wait().await;
         let list = function.0.chores.take();
-        for recipient in list.changed {
-            let arrived = list.arrived.contains(&recipient);
-            tell(&function, &listeners, recipient, arrived).await;
+        for news in list.changed.into_values() {
+            if interest(&news.recipient) {
+                tell(&function, &listeners, news).await;
+            }
         }
         // what fails is found again at the next start
-        let worked = function.work(list.contents, list.releases).await;
+        let worked = function.work(list.contents, list.broken).await;
         report("cleaning up", worked);
     }
 }
 
-async fn tell(
-    function: &Deferred,
-    listeners: &[Recipient<MailboxChanged>],
-    recipient: Address,
-    arrived: bool,
-) {
-    let waiting = match function.waiting(&recipient).await {
-        Ok(waiting) => waiting,
-        Err(error) => return report("reading a mailbox", Err(error)),
-    };
+async fn tell(function: &Deferred, listeners: &[Recipient<MailboxChanged>], news: MailboxChanged) {
     for listener in listeners {
-        let news = MailboxChanged {
-            recipient: recipient.clone(),
-            waiting,
-            arrived,
-        };
         // waits for a full neighbour: the changes of a mailbox are told once meanwhile
-        if listener.send(news).await.is_err() {
+        if listener.send(news.clone()).await.is_err() {
             function.0.metrics.news_held.increment(1);
         }
     }
 }
 
-async fn expire(function: Deferred, listener: Option<Recipient<MessageExpired>>) {
+async fn expire(function: Deferred) {
     loop {
         actix::clock::sleep(function.config().expire_every).await;
         loop {
-            let expired = function.expire(clock::wall(), BATCH).await;
-            let (expired, more) = match expired {
-                Ok(outcome) => outcome,
+            match function.expire(clock::wall(), BATCH).await {
+                Ok((_, true)) => {}
+                Ok((_, false)) => break,
                 Err(error) => {
                     report("expiring messages", Err(error));
                     break;
                 }
-            };
-            for envelope in expired {
-                if let Some(listener) = &listener
-                    && listener.send(MessageExpired { envelope }).await.is_err()
-                {
-                    function.0.metrics.news_held.increment(1);
-                }
-            }
-            if !more {
-                break;
             }
         }
         match function.totals().await {

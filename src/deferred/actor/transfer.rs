@@ -1,16 +1,21 @@
 use super::Deferred;
-use crate::{deferred::Envelope, store::StoreError};
+use crate::{
+    deferred::{Envelope, State},
+    identity::Address,
+    store::StoreError,
+};
+use std::{borrow::Cow, sync::Arc};
 
 /// One message on its way to its receiver. Nobody else gets it meanwhile; if this is dropped
 /// without a word the message waits again.
 pub struct Transfer {
     function: Deferred,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     is_open: bool,
 }
 
 impl Transfer {
-    pub(super) fn new(function: Deferred, envelope: Envelope) -> Self {
+    pub(super) fn new(function: Deferred, envelope: Arc<Envelope>) -> Self {
         Self {
             function,
             envelope,
@@ -19,33 +24,89 @@ impl Transfer {
     }
 
     /// The message.
-    pub fn envelope(&self) -> &Envelope {
+    pub fn envelope(&self) -> &Arc<Envelope> {
         &self.envelope
     }
 
     /// The receiver has it: removes it durably. False if it was gone, revoked meanwhile.
-    pub async fn confirm(mut self, reason: &str) -> Result<bool, StoreError> {
-        let (recipient, sequence) = (&self.envelope.facts.recipient, self.envelope.sequence);
-        let confirmed = self.function.confirm(recipient, sequence, reason).await?;
-        self.is_open = false;
-        Ok(confirmed)
+    pub async fn confirm(self, reason: &'static str) -> Result<bool, StoreError> {
+        let function = self.function.clone();
+        Ok(function.confirm_all(vec![self], reason).await? == 1)
     }
 
-    /// It did not arrive: it waits again.
-    pub async fn release(mut self, reason: &str) -> Result<bool, StoreError> {
-        let (recipient, sequence) = (&self.envelope.facts.recipient, self.envelope.sequence);
-        let released = self.function.release(recipient, sequence, reason).await?;
+    /// It did not arrive: it waits again at once, and that is written down. False if it was gone.
+    pub async fn release(
+        mut self,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Result<bool, StoreError> {
         self.is_open = false;
-        Ok(released)
+        let place = (&self.envelope.facts.recipient, self.envelope.sequence);
+        self.function.put_back(place, reason).await
+    }
+
+    /// Leaves the message to whoever ends it.
+    pub(super) fn hand_in(mut self) -> Arc<Envelope> {
+        self.is_open = false;
+        self.envelope.clone()
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
         if self.is_open {
-            let recipient = self.envelope.facts.recipient.clone();
-            let chores = &self.function.0.chores;
-            chores.release(recipient, self.envelope.sequence);
+            let place = (&self.envelope.facts.recipient, self.envelope.sequence);
+            let reason = "the transfer ended without an answer";
+            self.function.let_go(place, reason);
         }
+    }
+}
+
+/// A page of a mailbox, read to be handed over: while it is held, it is known what of it is still
+/// there.
+pub struct Page {
+    function: Deferred,
+    recipient: Address,
+    envelopes: Vec<Arc<Envelope>>,
+}
+
+impl Page {
+    pub(super) fn watch(function: Deferred, recipient: Address) -> Self {
+        function.0.live.watch(&recipient);
+        Self {
+            function,
+            recipient,
+            envelopes: Vec::new(),
+        }
+    }
+
+    pub(super) fn fill(&mut self, envelopes: Vec<Envelope>) {
+        self.envelopes = envelopes.into_iter().map(Arc::new).collect();
+    }
+
+    /// The messages, in the order in which they are to be handed over.
+    pub fn envelopes(&self) -> &[Arc<Envelope>] {
+        &self.envelopes
+    }
+
+    /// Begins to hand over a message of this page. `None` if it is gone, or on its way already.
+    pub fn transfer(
+        &self,
+        envelope: &Arc<Envelope>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Option<Transfer> {
+        self.function.begin_transfer(envelope, reason.into())
+    }
+
+    /// Books that the receiver was told of a message of this page. False if it does not just wait.
+    pub fn offered(&self, envelope: &Envelope, reason: impl Into<Cow<'static, str>>) -> bool {
+        let place = (&self.recipient, envelope.sequence);
+        let step = self.function.passed(State::Offered, reason.into());
+        self.function.0.live.offer(place, step)
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.function.0.live.unwatch(&self.recipient);
     }
 }

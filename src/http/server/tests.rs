@@ -104,7 +104,7 @@ async fn ports(folder: &Path) -> Ports {
 
 async fn services(store: Handle) -> Services {
     let directory: deferred::Directory =
-        Arc::new(|_| Box::pin(async { Ok(Standing::Accepts(Settings::default())) }));
+        Arc::new(|_, _| Ok(Standing::Accepts(Settings::default())));
     let config = deferred::Config::default();
     Services {
         subscribers: Subscribers::new(store.clone(), &sip_core::Config::default()),

@@ -121,9 +121,9 @@ impl Round {
         }
         // what is left may be for a device that rests
         let left = services.deferred.waiting(recipient).await?;
-        Ok(match left.count {
-            0 => Turn::Done,
-            _ => state.rest(),
+        Ok(match left.is_empty() {
+            true => Turn::Done,
+            false => state.rest(),
         })
     }
 
@@ -136,7 +136,7 @@ impl Round {
         let waiting = services.deferred.waiting(recipient).await?;
         let head = waiting.head.unwrap_or(u64::MAX);
         services.devices.forget_before(recipient, head);
-        if waiting.count == 0 || devices.is_empty() {
+        if waiting.is_empty() || devices.is_empty() {
             return Ok(Turn::Done);
         }
         services.metrics.drains.increment(1);

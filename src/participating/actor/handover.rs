@@ -20,7 +20,7 @@ use crate::{
     store::StoreError,
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::VecDeque, rc::Rc};
 use tokio::task::JoinHandle;
 
@@ -165,7 +165,7 @@ impl Handover {
                 parts.push(wrapping.prefix.clone());
             }
             if pieces > 0 {
-                let piece = self.services.deferred.piece(envelope.content, index).await;
+                let piece = self.services.deferred.piece(envelope, index).await;
                 let piece = piece.map_err(|_| Broken::Store("piece"))?;
                 parts.push(piece.ok_or(Broken::Store("a piece is missing"))?);
             }
@@ -306,7 +306,7 @@ impl Handover {
         let sequence = transfer.envelope().sequence;
         actix_rt::spawn(async move {
             let reason = format!("refused by the device ({code})");
-            if let Err(error) = transfer.release(&reason).await {
+            if let Err(error) = transfer.release(reason).await {
                 tracing::warn!(%error, "message not put back at once");
             }
         });
@@ -324,11 +324,10 @@ impl Handover {
             return;
         }
         let count = arrived.len() as u64;
+        let deferred = self.services.deferred.clone();
         // a task of its own: what the receiver has is removed even if the channel ends now
         let confirming = actix_rt::spawn(async move {
-            let arrived = arrived.into_iter();
-            let confirmed = join_all(arrived.map(|one| one.confirm("200 from the device"))).await;
-            let confirmed: Result<Vec<bool>, StoreError> = confirmed.into_iter().collect();
+            let confirmed = deferred.confirm_all(arrived, "200 from the device").await;
             confirmed.map(|_| count)
         });
         self.confirming.push(confirming);

@@ -64,7 +64,7 @@ async fn hand_over(
     transfer: Transfer,
 ) -> Result<Taken, StoreError> {
     let (services, recipient) = (&round.services, &round.recipient);
-    let content = services.deferred.piece(envelope.content, 0).await;
+    let content = services.deferred.piece(envelope, 0).await;
     let content = content?.unwrap_or_default();
     let mut why = String::from("no device answered");
     let mut refusals = 0;
@@ -107,7 +107,7 @@ async fn hand_over(
         services.metrics.handed_pager.increment(1);
         return Ok(Taken::By(device.clone().into()));
     }
-    transfer.release(&why).await?;
+    transfer.release(why).await?;
     Ok(match finish {
         Finish::Off => Taken::Off,
         _ if refusals == devices.len() => Taken::Refused,

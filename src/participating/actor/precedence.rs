@@ -24,7 +24,7 @@ pub(super) async fn is_behind(
         return false;
     }
     let waiting = deferred.waiting(recipient).await;
-    if !waiting.is_ok_and(|waiting| waiting.count > 0) {
+    if !waiting.is_ok_and(|waiting| !waiting.is_empty()) {
         return false;
     }
     let devices = services.devices_of(recipient);

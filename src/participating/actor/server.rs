@@ -89,7 +89,7 @@ impl Handler<MailboxChanged> for Server {
 async fn resume(services: Rc<Services>) {
     for address in services.location.addresses() {
         let waiting = services.deferred.waiting(&address).await;
-        if waiting.is_ok_and(|waiting| waiting.count > 0) {
+        if waiting.is_ok_and(|waiting| !waiting.is_empty()) {
             drain::start(&services, &address, Occasion::Mail);
             tokio::time::sleep(RESUME_EVERY).await;
         }

@@ -175,6 +175,24 @@ impl Subscribers {
         Ok(subscriber.map_or(Standing::Unknown, |subscriber| subscriber.standing()))
     }
 
+    /// What the deferred function wants to know of a receiver, within a look or a transaction of
+    /// its own.
+    pub fn standing_in(
+        &self,
+        store: &dyn Readable,
+        address: &Address,
+    ) -> Result<Standing, StoreError> {
+        let known = self.0.cache.lock().get(address);
+        let subscriber = match known {
+            Some(known) => known,
+            None => {
+                let found = store.record::<Subscriber>(Table::Subscriber, &key(address))?;
+                found.map(Arc::new)
+            }
+        };
+        Ok(subscriber.map_or(Standing::Unknown, |subscriber| subscriber.standing()))
+    }
+
     /// At most `limit` subscribers behind `after`, in the order of their addresses.
     pub async fn list(
         &self,
