@@ -164,6 +164,7 @@ impl Config {
             self.sip.check(),
             self.msrp.check(),
             self.store.check(),
+            self.deferred.check(),
             self.check_media(),
         ];
         match checks.into_iter().find_map(Result::err) {

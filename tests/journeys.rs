@@ -201,6 +201,7 @@ async fn same_message_sent_twice_is_kept_once() {
 #[actix::test]
 async fn sender_learns_why_a_message_is_refused() {
     let server = Server::with("deferred.max_messages", 2)
+        .with("deferred.max_share", 100)
         .with("deferred.max_message", "10KiB")
         .start()
         .subscriber("alice", "secret")

@@ -45,6 +45,42 @@ pub struct Config {
     pub classes: BTreeMap<String, ClassConfig>,
 }
 
+impl Config {
+    /// The first value that cannot work, as (key, what it must be).
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let classes = || self.classes.values();
+        let percent = |value: Option<u8>| value.is_none_or(|value| value <= 100);
+        let wrong = [
+            (
+                !(1..=100).contains(&self.max_share),
+                "deferred.max_share",
+                "1 to 100 percent",
+            ),
+            (
+                self.warn_at > 100,
+                "deferred.warn_at",
+                "at most 100 percent",
+            ),
+            (
+                !classes().all(|class| {
+                    percent(class.max_share) && percent(class.warn_at) && class.max_share != Some(0)
+                }),
+                "deferred.classes",
+                "classes with max_share of 1 to 100 and warn_at of 0 to 100 percent",
+            ),
+            (
+                classes().any(|class| class.max_messages == Some(0)),
+                "deferred.classes",
+                "classes with at least 1 in max_messages",
+            ),
+        ];
+        match wrong.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+            Some((_, key, expected)) => Err((key, expected)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
