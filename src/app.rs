@@ -78,6 +78,7 @@ struct Node {
     store: Addr<Store>,
     sessions: Arc<AtomicUsize>,
     reloaders: Reloaders,
+    _clock: clock::Keeper,
 }
 
 impl Node {
@@ -85,6 +86,7 @@ impl Node {
     async fn start(config: Config, recorder: Recorder) -> Outcome<Self> {
         std::fs::create_dir_all(&config.server.data)
             .map_err(|error| format!("`server.data` {:?}: {error}", config.server.data))?;
+        let clock = clock::keep(&config.server.data, config.server.clock_settle)?;
         let token = AdminToken::load_or_make(&config.server.data)?;
         let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
         let store = Store::new(handle.clone(), Some(threads)).start();
@@ -121,6 +123,7 @@ impl Node {
             store,
             sessions,
             reloaders,
+            _clock: clock,
         })
     }
 

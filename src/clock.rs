@@ -1,7 +1,18 @@
 //! The only reader of time. Pure code takes `now` as an argument.
+//!
+//! A server [`keep`]s its time of day: it then goes on evenly whatever the system's clock does,
+//! and `steady` decides when that one is believed again.
+mod keeper;
+mod steady;
+
+pub use keeper::{Keeper, keep};
+
+use keeper::{KEPT, OFFSET};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
+    sync::atomic::Ordering,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
@@ -15,10 +26,25 @@ pub fn now() -> Instant {
 ///
 /// A machine set before 1970 is told that it is 1970.
 pub fn wall() -> Timestamp {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(millis(since_epoch))
+    let millis = match KEPT.load(Ordering::Acquire) {
+        true => uptime_millis().saturating_add(OFFSET.load(Ordering::Acquire)),
+        false => system_millis(),
+    };
+    Timestamp(u64::try_from(millis).unwrap_or_default())
+}
+
+/// What the system takes for the time since 1970.
+fn system_millis() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(_) => 0,
+    }
+}
+
+/// Since the machine was started, sleep included; nobody can set it.
+fn uptime_millis() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
 /// A moment of the calendar. Units: milliseconds since 1970-01-01T00:00:00Z.

@@ -47,6 +47,10 @@ pub struct Server {
     /// How long calls and transfers may take to end after SIGTERM.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
+    /// How long the system's clock must show the same time of day after a jump before it is
+    /// believed. Until then time goes on as if it had not jumped, so that nothing expires early.
+    #[serde(with = "humantime_serde")]
+    pub clock_settle: Duration,
 }
 
 impl Default for Server {
@@ -55,6 +59,7 @@ impl Default for Server {
             data: PathBuf::from("restante-data"),
             shards: 0,
             grace: Duration::from_secs(10),
+            clock_settle: Duration::from_secs(3600),
         }
     }
 }

@@ -39,6 +39,12 @@ impl Settings {
         self
     }
 
+    /// Sets a variable of the server's environment as it is.
+    pub fn environment(mut self, name: &str, value: impl ToString) -> Self {
+        self.0.push((name.to_owned(), value.to_string()));
+        self
+    }
+
     /// Starts the server and waits until it is ready.
     pub fn start(self) -> Server {
         let data = tempfile::tempdir().expect("a temporary folder");
