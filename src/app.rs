@@ -90,17 +90,14 @@ impl Node {
         let token = AdminToken::load_or_make(&config.server.data)?;
         let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
         let store = Store::new(handle.clone(), Some(threads)).start();
-        let parts = functions(&config, handle).await?;
+        let services = services(&config, handle).await?;
+        let parts = functions(&config, services.clone()).await?;
         let readiness = Readiness::default();
         let ports = Ports {
             render_metrics: Arc::new(move || recorder.render()),
             readiness: readiness.clone(),
             token,
-            services: http::Services {
-                subscribers: parts.subscribers.clone(),
-                location: parts.location.clone(),
-                deferred: parts.deferred.clone(),
-            },
+            services,
         };
         let http = http::start(&config.http, ports)?;
         let shards = Shards::start(match config.server.shards {
@@ -203,18 +200,22 @@ pub async fn services(config: &Config, store: store::Handle) -> Result<http::Ser
     Ok(http::Services {
         subscribers,
         location: Location::open(store.clone(), run).await?,
-        deferred: Deferred::open(store, config.deferred.clone(), directory).await?,
+        deferred: Deferred::open(store.clone(), config.deferred.clone(), directory).await?,
+        store,
+        jobs: http::Jobs::default(),
     })
 }
 
 /// The functions that all shards share.
-async fn functions(config: &Config, store: store::Handle) -> Result<Parts, StoreError> {
+async fn functions(config: &Config, services: http::Services) -> Result<Parts, StoreError> {
     let core = &config.sip_core;
     let http::Services {
         subscribers,
         location,
         deferred,
-    } = services(config, store.clone()).await?;
+        store,
+        ..
+    } = services;
     let realm = Realm::open(&store, subscribers.clone(), core).await?;
     let registrar = Registrar::new(
         realm.clone(),

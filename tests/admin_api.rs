@@ -4,9 +4,9 @@ mod document;
 mod harness;
 
 use document::Document;
-use harness::Server;
+use harness::{Server, eventually};
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 const BOB: &str = "/api/v1/subscribers/sip:bob@localhost";
 
@@ -98,6 +98,10 @@ fn answers_have_the_shape_which_the_document_gives_them() {
         ("GET", queue, None, 200),
         ("GET", "/api/v1/queues/{address}/{sequence}", None, 200),
         ("GET", "/api/v1/messages/{id}", None, 200),
+        ("GET", "/api/v1/store", None, 200),
+        ("GET", "/api/v1/store/job", None, 404),
+        ("POST", "/api/v1/store/compact", None, 202),
+        ("GET", "/api/v1/store/job", None, 200),
         ("DELETE", "/api/v1/queues/{address}/{sequence}", None, 200),
         ("DELETE", "/api/v1/queues/{address}/{sequence}", None, 404),
         ("DELETE", "/api/v1/messages/{id}", None, 200),
@@ -185,4 +189,20 @@ fn one_message_is_found_by_its_identifier_and_removed_alone() {
     assert_eq!((status, &removed["message_id"]), (200, &json!("second")));
     let (status, refusal) = server.delete(&entry);
     assert_eq!((status, &refusal["error"]), (404, &json!("not_waiting")));
+}
+
+#[test]
+fn store_is_compacted_while_it_serves() {
+    let server = server_with_a_message();
+    let (_, store) = server.get("/api/v1/store");
+    assert_eq!(store["messages"], 1, "{store}");
+    assert!(store["octets"].as_u64() > Some(0), "{store}");
+    let (status, job) = server.order("POST", "/api/v1/store/compact", None, true);
+    assert_eq!((status, &job["kind"]), (202, &json!("compact")), "{job}");
+    let is_done = || server.get("/api/v1/store/job").1["state"] == "done";
+    assert!(eventually(Duration::from_secs(30), is_done));
+    let (_, job) = server.get("/api/v1/store/job");
+    assert_eq!(job["done"], job["total"], "{job}");
+    let (_, message) = server.get("/api/v1/messages/first");
+    assert_eq!(message["waiting"][0]["message_id"], "first");
 }

@@ -187,6 +187,11 @@ fn settings_and_single_messages_are_managed_with_and_without_a_server() {
     assert!(said.contains("removed 1 copies of first"), "{said}");
     assert_eq!(server.terminate(), Some(0));
 
+    let (said, code) = run(&mut at(&server), "store compact");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("octets on disk before"), "{said}");
+    let (said, _) = run(&mut at(&server), "store show");
+    assert!(said.contains("2 messages"), "{said}");
     let (said, _) = run(&mut at(&server), "queue show bob");
     assert!(said.starts_with("2 of 1000 messages"), "{said}");
     let (entries, _) = run(&mut at(&server), "queue show bob --json");
@@ -231,6 +236,7 @@ fn every_command_explains_itself() {
         "help queue",
         "help message",
         "help openapi",
+        "help store",
         "help trace",
         "help config",
         "help relay-keys",

@@ -4,8 +4,9 @@ use crate::{
     http::{
         AdminToken, TokenError,
         view::{
-            EntryView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, Paged, Purged,
-            QueuesView, RefusalView, SubscriberChange, SubscriberView, WhichCopies,
+            EntryView, JobView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, Paged,
+            Purged, QueuesView, RefusalView, StoreView, SubscriberChange, SubscriberView,
+            WhichCopies,
         },
     },
     syntax::percent,
@@ -148,6 +149,18 @@ impl Desk {
             path = format!("{path}?recipient={}", segment(recipient));
         }
         self.ask("DELETE", &path)
+    }
+
+    pub(super) fn store(&self) -> Result<StoreView, DeskError> {
+        self.ask("GET", "/store")
+    }
+
+    pub(super) fn begin_job(&self, kind: &str) -> Result<JobView, DeskError> {
+        self.ask("POST", &format!("/store/{kind}"))
+    }
+
+    pub(super) fn job(&self) -> Result<JobView, DeskError> {
+        self.ask("GET", "/store/job")
     }
 
     /// All pages of a list.

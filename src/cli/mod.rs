@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand.
 //!
-//! `serve` is the server. `subscriber`, `queue`, `message` and `trace` are the operator's desk:
+//! `serve` is the server. `subscriber`, `queue`, `message`, `trace` and `store` are the operator's desk:
 //! they speak to the running server, or open its store themselves while none runs; `relay-keys`
 //! works on the file of the relay's keys; `openapi` tells programs what the desk can do. `send`,
 //! `receive` and `deferred` are a client device. `demo` shows all of it at once.
@@ -20,6 +20,7 @@ mod receive;
 mod relay_keys;
 mod send;
 mod serve;
+mod store;
 mod subscriber;
 mod table;
 mod trace;
@@ -85,6 +86,7 @@ enum Command {
     Queue(queue::Arguments),
     Message(message::Arguments),
     Trace(trace::Arguments),
+    Store(store::Arguments),
     RelayKeys(relay_keys::Arguments),
     Demo(demo::Arguments),
     Config(config::Arguments),
@@ -103,6 +105,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Queue(arguments) => queue::run(place, arguments),
         Command::Message(arguments) => message::run(place, arguments),
+        Command::Store(arguments) => store::run(place, &arguments),
         Command::Trace(arguments) => trace::run(place, arguments),
         Command::RelayKeys(arguments) => relay_keys::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),

@@ -6,14 +6,20 @@ use crate::{
     http::{
         ServiceError, Services,
         view::{
-            EntryView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, PageRequest,
-            Paged, Purged, QueuesView, SubscriberChange, SubscriberView, WhichCopies,
+            EntryView, JobView, MailboxView, MessageView, NewPassword, NewSubscriber, Page,
+            PageRequest, Paged, Purged, QueuesView, StoreView, SubscriberChange, SubscriberView,
+            WhichCopies,
         },
     },
     identity::Address,
     store::{self, StoreError, Threads},
 };
 use actix_rt::{System, SystemRunner};
+use std::time::Duration;
+
+/// How often a job is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Where the orders of the operator are carried out.
 pub(super) enum Office {
     /// By the running server.
@@ -158,6 +164,34 @@ impl Office {
         match self {
             Self::Desk(desk) => Ok(desk.delete_message(message_id, which)?),
             Self::Store(store) => store.run(|services| services.delete_message(message_id, which)),
+        }
+    }
+
+    pub(super) fn store(&self) -> Outcome<StoreView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.store()?),
+            Self::Store(store) => store.run(Services::store),
+        }
+    }
+
+    pub(super) fn compact(&self) -> Outcome<JobView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.begin_job("compact")?),
+            Self::Store(store) => store.run(Services::compact),
+        }
+    }
+
+    /// How the job on the store stands, a moment later.
+    pub(super) fn job(&self) -> Outcome<JobView> {
+        match self {
+            Self::Desk(desk) => {
+                std::thread::sleep(LOOK);
+                Ok(desk.job()?)
+            }
+            Self::Store(store) => store.run(async |services| {
+                tokio::time::sleep(LOOK).await;
+                services.job().await
+            }),
         }
     }
 }

@@ -5,6 +5,7 @@ mod document;
 mod messages;
 mod probes;
 mod queues;
+mod store;
 mod subscribers;
 
 pub use document::openapi;
@@ -75,6 +76,7 @@ fn guarded() -> Vec<Operation> {
         subscribers::operations(),
         queues::operations(),
         messages::operations(),
+        store::operations(),
     ]
     .into_iter()
     .flatten()

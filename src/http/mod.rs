@@ -9,6 +9,7 @@
 //! | `GET /api/v1/openapi.json` | all of these as an OpenAPI document, for everybody |
 mod api;
 mod config;
+mod jobs;
 mod metrics;
 mod readiness;
 mod server;
@@ -18,6 +19,7 @@ pub mod view;
 
 pub use api::openapi;
 pub use config::Config;
+pub use jobs::{JobRunning, Jobs};
 pub use readiness::{Readiness, State};
 pub use server::{Ports, Server, start};
 pub use service::{ServiceError, Services};

@@ -3,14 +3,17 @@
 mod error;
 mod messages;
 mod queues;
+mod store;
 mod subscribers;
 
 pub use error::ServiceError;
 
 use crate::{
     deferred::Deferred,
+    http::Jobs,
     identity::Address,
     sip_core::{Location, Subscribers},
+    store::Handle,
 };
 
 /// The functions behind the desk. Cheap to clone.
@@ -22,6 +25,10 @@ pub struct Services {
     pub location: Location,
     /// What waits for them.
     pub deferred: Deferred,
+    /// Where all of it is kept.
+    pub store: Handle,
+    /// What takes its time.
+    pub jobs: Jobs,
 }
 
 type Outcome<T> = Result<T, ServiceError>;

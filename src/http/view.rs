@@ -1,10 +1,12 @@
 //! The documents of the admin API. The server writes them, the command line reads them.
 mod message;
 mod queue;
+mod store;
 mod subscriber;
 
 pub use message::{MessageView, StepView, WhichCopies};
 pub use queue::{EntryView, LimitsView, MailboxView, Purged, QueueView, QueuesView};
+pub use store::{JobState, JobView, StoreView};
 pub use subscriber::{
     BindingView, DEFAULT_CLASS, NewPassword, NewSubscriber, SubscriberChange, SubscriberView,
 };

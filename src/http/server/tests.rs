@@ -109,7 +109,11 @@ async fn services(store: Handle) -> Services {
     Services {
         subscribers: Subscribers::new(store.clone(), &sip_core::Config::default()),
         location: Location::open(store.clone(), 1).await.unwrap(),
-        deferred: Deferred::open(store, config, directory).await.unwrap(),
+        deferred: Deferred::open(store.clone(), config, directory)
+            .await
+            .unwrap(),
+        store,
+        jobs: crate::http::Jobs::default(),
     }
 }
 

@@ -1,4 +1,6 @@
-use crate::{identity::AddressError, sip_core::SubscriberError, store::StoreError};
+use crate::{
+    http::JobRunning, identity::AddressError, sip_core::SubscriberError, store::StoreError,
+};
 
 /// Why an order is not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,12 @@ pub enum ServiceError {
         /// The number.
         sequence: u64,
     },
+    /// Another job runs.
+    #[error(transparent)]
+    Job(#[from] JobRunning),
+    /// No job has run since the start.
+    #[error("no job has run since the start")]
+    NoJob,
     /// There is no such page.
     #[error("`after` must be the `next` of another page, got `{0}`")]
     After(String),
@@ -58,7 +66,10 @@ impl ServiceError {
             | Self::UnknownClass { .. }
             | Self::After(_)
             | Self::Unreadable(_) => 400,
-            Self::UnknownMessage(_) | Self::NotWaiting { .. } | Self::NoSuchPath => 404,
+            Self::UnknownMessage(_) | Self::NotWaiting { .. } | Self::NoJob | Self::NoSuchPath => {
+                404
+            }
+            Self::Job(_) => 409,
             Self::NoSuchMethod => 405,
             Self::Subscriber(error) => match error {
                 SubscriberError::Known(_) => 409,
@@ -77,6 +88,8 @@ impl ServiceError {
             Self::UnknownClass { .. } => "unknown_class",
             Self::UnknownMessage(_) => "unknown_message",
             Self::NotWaiting { .. } => "not_waiting",
+            Self::Job(_) => "job_running",
+            Self::NoJob => "no_job",
             Self::After(_) => "bad_page",
             Self::Unreadable(_) => "unreadable",
             Self::NoSuchPath => "no_such_path",
