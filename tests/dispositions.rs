@@ -66,6 +66,41 @@ fn routed(routes: &[&str]) -> String {
     DELIVERED.replace(id, &format!("{id}{}", lines.collect::<String>()))
 }
 
+/// The message that asks for `asked`.
+fn hello(asked: &str) -> String {
+    HELLO.replace("positive-delivery, negative-delivery", asked)
+}
+
+/// Whether the server itself tells Alice this.
+fn by_server(heard: &Message, answer: &str) {
+    let text = body(heard);
+    let (head, document) = text.split_once("<?xml").unwrap();
+    let lines: Vec<_> = head.split("\r\n").collect();
+    assert_eq!(
+        lines[..2],
+        ["From: <sip:bob@localhost>", "To: <sip:alice@localhost>"]
+    );
+    assert!(lines[2].starts_with("DateTime: 20"), "{head}");
+    assert_eq!(lines[3], "NS: imdn <urn:ietf:params:imdn>");
+    let id = lines[4].strip_prefix("imdn.Message-ID: ").unwrap();
+    assert!(id.len() == 32 && id != "34jk324j", "{id}");
+    assert_eq!(lines[5..7], ["", "Content-Type: message/imdn+xml"]);
+    assert!(lines[7].starts_with("Content-Length: "));
+    assert_eq!(lines[8..], ["Content-Disposition: notification", "", ""]);
+    let expected = format!(
+        " version=\"1.0\" encoding=\"UTF-8\"?>\n<imdn xmlns=\"urn:ietf:params:xml:ns:imdn\">\
+         <message-id>34jk324j</message-id><datetime>2006-04-04T17:16:49Z</datetime>\
+         <recipient-uri>sip:bob@localhost</recipient-uri>\
+         <original-recipient-uri>sip:bob@localhost</original-recipient-uri>\
+         {answer}</imdn>"
+    );
+    assert_eq!(document, expected);
+}
+
+const STORED: &str =
+    "<processing-notification><status><stored/></status></processing-notification>";
+const FAILED: &str = "<delivery-notification><status><failed/></status></delivery-notification>";
+
 /// Bob sends a notification to `uri` while Alice, who is there, answers 200: what she got.
 fn told(alice: &mut Phone, bob: &mut Phone, uri: &str, notification: &str) -> Message {
     std::thread::scope(|both| {
@@ -157,4 +192,72 @@ fn own_route_is_recorded_on_messages_that_ask_where_configured() {
     let plain = HELLO.replace("positive-delivery, negative-delivery", "");
     let heard = told(&mut bob, &mut alice, BOB, &plain);
     assert_eq!(body(&heard), plain);
+}
+
+#[test]
+fn sender_who_asked_is_told_that_the_message_is_stored() {
+    let (_server, mut alice, _bob) = start(Settings::default());
+    alice.register();
+    assert_eq!(alice.message(BOB, CPIM, &hello("processing")), Some(202));
+    by_server(&alice.answered(200), STORED);
+    // the same once more, and one that does not ask: nothing is told of these
+    assert_eq!(alice.message(BOB, CPIM, &hello("processing")), Some(202));
+    let silent = HELLO.replace("34jk324j", "34jk324k");
+    assert_eq!(alice.message(BOB, CPIM, &silent), Some(202));
+    assert!(alice.is_left_alone());
+}
+
+#[test]
+fn sender_is_told_of_an_expired_message_even_after_a_crash() {
+    let settings = Settings::default().with("deferred.expire_every", "2s");
+    let (mut server, mut alice, mut bob) = start(settings);
+    let body = hello("negative-delivery");
+    alice.expires = Some(1);
+    assert_eq!(alice.message(BOB, CPIM, &body), Some(202));
+    alice.expires = None;
+    server.kill9();
+    server.restart();
+    server.wait_for_metric("restante_deferred_gone_total{how=\"expired\"}", 1.0);
+    server.kill9();
+    server.restart();
+    alice.register();
+    by_server(&alice.answered(200), FAILED);
+    bob.register();
+    assert!(bob.is_left_alone() && alice.is_left_alone());
+}
+
+#[test]
+fn nothing_is_told_of_a_notification_that_nobody_gets() {
+    let settings = Settings::default().with("deferred.max_age", "1s");
+    let (server, mut alice, mut bob) = start(settings);
+    bob.register();
+    let id = "imdn.Message-ID: d834jied93rf\r\n";
+    let asking = format!("{id}imdn.Disposition-Notification: negative-delivery, processing\r\n");
+    let asking = DELIVERED.replace(id, &asking);
+    assert_eq!(bob.message(ALICE, CPIM, &asking), Some(202));
+    server.wait_for_metric("restante_deferred_gone_total{how=\"expired\"}", 1.0);
+    alice.register();
+    assert!(alice.is_left_alone() && bob.is_left_alone());
+}
+
+#[test]
+fn notifications_fill_no_mailbox_and_have_a_bound_of_their_own() {
+    let settings = Settings::default()
+        .with("deferred.max_messages", 1)
+        .with("deferred.max_share", 100)
+        .with("deferred.max_notifications", 2);
+    let (_server, mut alice, mut bob) = start(settings);
+    assert_eq!(bob.message(ALICE, "text/plain", "one"), Some(202));
+    assert_eq!(bob.message(ALICE, "text/plain", "two"), Some(480));
+    let numbered = |number: u32| DELIVERED.replace("d834jied93rf", &format!("n{number}"));
+    for number in 1..=2 {
+        assert_eq!(bob.message(ALICE, CPIM, &numbered(number)), Some(202));
+    }
+    assert_eq!(bob.message(ALICE, CPIM, &numbered(3)), Some(480));
+    alice.register();
+    let heard: Vec<_> = (0..3).map(|_| alice.answered(200)).collect();
+    let heard: Vec<_> = heard.iter().map(|one| one.body().clone()).collect();
+    for text in ["one".to_owned(), numbered(1), numbered(2)] {
+        assert!(heard.iter().any(|body| *body == text), "{text}");
+    }
 }

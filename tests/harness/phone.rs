@@ -8,7 +8,11 @@ use restante::{
         codec::{Builder, Limits, Message, Method, Name},
     },
 };
-use std::{collections::VecDeque, net::UdpSocket, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::UdpSocket,
+    time::Duration,
+};
 
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_millis(400);
@@ -19,7 +23,10 @@ pub struct Phone {
     user: &'static str,
     responder: Responder,
     number: u32,
-    lifetime: u32,
+    /// What `Expires` says: the lifetime of a login or of a message.
+    pub expires: Option<u32>,
+    /// Transactions that were answered, and how.
+    answers: HashMap<String, Bytes>,
     /// Requests that came while a response was awaited.
     early: VecDeque<Message>,
 }
@@ -38,7 +45,8 @@ impl Phone {
             user,
             responder: Responder::new(account),
             number: 0,
-            lifetime: 600,
+            expires: None,
+            answers: HashMap::new(),
             early: VecDeque::new(),
         }
     }
@@ -56,12 +64,23 @@ impl Phone {
         Some(Message::parse(octets, &Limits::default()).unwrap())
     }
 
-    /// Whether nothing comes for a while.
+    /// Whether nothing at all comes for a while.
     pub fn hears_nothing(&self) -> bool {
+        self.heard_in_a_while().is_empty()
+    }
+
+    /// Whether no request comes for a while, but for repetitions.
+    pub fn is_left_alone(&mut self) -> bool {
+        let mut heard = std::mem::take(&mut self.early);
+        heard.extend(self.heard_in_a_while());
+        !heard.iter().any(|message| self.is_news(message))
+    }
+
+    fn heard_in_a_while(&self) -> Vec<Message> {
         self.socket.set_read_timeout(Some(SILENCE)).unwrap();
-        let heard = self.receive();
+        let heard = std::iter::from_fn(|| self.receive()).collect();
         self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        heard.is_none()
+        heard
     }
 
     /// Sends a request and gives its final response; answers one challenge.
@@ -115,9 +134,11 @@ impl Phone {
             .value(Name::CallId, format_args!("{number}-{}", local.port()))
             .value(Name::CSeq, format_args!("{number} {method}"))
             .value(Name::Contact, format_args!("<sip:{user}@{local}>"));
-        let request = match *method == Method::Register {
-            true => request.value(Name::Expires, format_args!("{}", self.lifetime)),
-            false => request,
+        let lifetime = self.expires;
+        let lifetime = lifetime.or((*method == Method::Register).then_some(600));
+        let request = match lifetime {
+            Some(seconds) => request.value(Name::Expires, format_args!("{seconds}")),
+            None => request,
         };
         let signed = self
             .responder
@@ -148,13 +169,6 @@ impl Phone {
         assert_eq!(answer.code(), Some(200));
     }
 
-    /// Logs out.
-    pub fn unregister(&mut self) {
-        self.lifetime = 0;
-        self.register();
-        self.lifetime = 600;
-    }
-
     /// Sends a MESSAGE to `uri`; the code of its answer.
     pub fn message(&mut self, uri: &str, content_type: &str, body: &str) -> Option<u16> {
         let body = Some((content_type, body.as_bytes().to_vec()));
@@ -163,17 +177,30 @@ impl Phone {
 
     /// The next request that comes; it is answered with `code`.
     pub fn answered(&mut self, code: u16) -> Message {
-        let early = self.early.pop_front();
-        let next = || loop {
-            let message = self.receive().expect("a request");
-            if message.method().is_some() {
-                return message;
+        let request = loop {
+            let early = self.early.pop_front();
+            let message = early.or_else(|| self.receive()).expect("a request");
+            if self.is_news(&message) {
+                break message;
             }
         };
-        let request = early.unwrap_or_else(next);
         let response = Builder::response(&request, code).to_tag("phone").build();
         self.send(response.octets());
+        let answer = response.octets().clone();
+        self.answers.insert(transaction(&request), answer);
         request
+    }
+
+    /// Whether this is a request which is no repetition; one that is gets its answer again.
+    fn is_news(&self, message: &Message) -> bool {
+        if message.method().is_none() {
+            return false;
+        }
+        let answer = self.answers.get(&transaction(message));
+        if let Some(answer) = answer {
+            self.send(answer);
+        }
+        answer.is_none()
     }
 
     fn acknowledge(&mut self, invite: &Message, response: &Message) {
@@ -199,4 +226,9 @@ impl Phone {
             );
         self.send(ack.build().octets());
     }
+}
+
+fn transaction(request: &Message) -> String {
+    let via = request.via().unwrap();
+    via.branch().unwrap().to_owned()
 }
