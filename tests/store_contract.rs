@@ -370,7 +370,7 @@ async fn failed_flush_is_fatal_and_nothing_is_promised_after_it() {
     assert_eq!(*told.lock(), ["poisoned"]);
     trick.broken.store(false, Ordering::SeqCst);
     let refused = set(&handle, "c", "1").await;
-    assert!(matches!(refused, Err(StoreError::Poisoned)));
+    assert!(matches!(refused, Err(StoreError::Poisoned)), "{refused:?}");
     assert_eq!(get(&trick.inner, "c"), None);
 }
 

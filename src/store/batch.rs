@@ -38,3 +38,13 @@ impl Batch {
         self.changes.iter()
     }
 }
+
+impl From<Vec<(Table, Bytes, Change)>> for Batch {
+    fn from(changes: Vec<(Table, Bytes, Change)>) -> Self {
+        let octets = |(_, key, change): &(Table, Bytes, Change)| {
+            key.len() + change.as_ref().map_or(0, Bytes::len)
+        };
+        let octets = changes.iter().map(octets).sum();
+        Self { changes, octets }
+    }
+}

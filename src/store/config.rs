@@ -22,6 +22,9 @@ pub struct Config {
     pub write_buffer: ByteSize,
     /// Most octets of journal before the oldest is written to the tables. At least 64 MiB.
     pub max_journal: ByteSize,
+    /// Disk space that must stay free for sorting to disk what was written. Below it nothing large
+    /// is taken in; below an eighth of it nothing at all.
+    pub reserve: ByteSize,
     /// Start even though the journal lost what had been promised. For one start only.
     pub accept_loss: bool,
 }
@@ -37,6 +40,7 @@ impl Default for Config {
             cache: ByteSize::mib(8),
             write_buffer: ByteSize::mib(16),
             max_journal: ByteSize::mib(256),
+            reserve: ByteSize::mib(128),
             accept_loss: false,
         }
     }

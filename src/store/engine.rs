@@ -49,6 +49,13 @@ pub trait Engine: Send + Sync + 'static {
     /// what was committed before.
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
 
+    /// Goes on after a commit was refused with `NoRoom`, once there is room again.
+    ///
+    /// Errors: `NoRoom` or `Busy` if it is too early; any other is the end.
+    fn reopen(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Gives the space of deleted entries of `table` back to the file system. May take seconds;
     /// commits and reads go on meanwhile.
     fn reclaim(&self, table: Table) -> Result<(), StoreError>;

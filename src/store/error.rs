@@ -12,6 +12,10 @@ pub enum StoreError {
     /// The disk failed a flush. Nothing more may be promised to senders.
     #[error("store refuses writes after a failed flush")]
     Poisoned,
+    /// The disk is (nearly) full. Nothing is promised for this write; it can be tried again when
+    /// there is room.
+    #[error("store has no room: the disk has less free than `store.reserve`")]
+    NoRoom,
     /// What had been promised is not there any more. The server must not start.
     #[error("store is damaged: {what}. {advice}")]
     Damaged {
@@ -68,6 +72,7 @@ impl StoreError {
             Self::Busy => "busy",
             Self::Closed => "closed",
             Self::Poisoned => "poisoned",
+            Self::NoRoom => "no_room",
             Self::Damaged { .. } => "damaged",
             Self::InUse => "in_use",
             Self::Record(_) => "record",

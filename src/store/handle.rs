@@ -1,8 +1,10 @@
 use super::{
     Config, Durability, Engine, Fatal, StoreError, Table, Txn, View,
+    call::{Call, Job},
     metrics::Metrics,
     reader::{self, Query},
-    writer::{Answer, Credit, Job, Order, Work, Writer},
+    room::{Health, Load, State},
+    writer::{Order, Writer},
 };
 use crate::clock::Timestamp;
 use crossbeam::channel::{Sender, TrySendError, bounded};
@@ -11,7 +13,7 @@ use std::{
     sync::Arc,
     thread::{self, JoinHandle},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The way to the store's threads, from any thread. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +23,7 @@ pub struct Handle {
     credits: Arc<Semaphore>,
     max_inflight: u32,
     engine: Arc<dyn Engine>,
+    health: Health,
     metrics: Metrics,
 }
 
@@ -45,7 +48,18 @@ impl Handle {
         let metrics = Metrics::register();
         let (orders, order_source) = bounded(config.queue);
         let (queries, query_source) = bounded(config.queue);
-        let writer = Writer::new(engine.clone(), order_source, config, fatal, metrics.clone());
+        let max_inflight = u32::try_from(config.max_inflight.as_u64()).unwrap_or(u32::MAX >> 3);
+        let health = Health::default();
+        let credits = Arc::new(Semaphore::new(max_inflight as usize));
+        let writer = Writer::new(
+            engine.clone(),
+            order_source,
+            credits.clone(),
+            config,
+            fatal,
+            health.clone(),
+            metrics.clone(),
+        );
         let writer = spawn("store-writer", move || {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 // without its writer the store can keep no promise
@@ -61,13 +75,13 @@ impl Handle {
                 reader::run(engine, source, metrics);
             })?);
         }
-        let max_inflight = u32::try_from(config.max_inflight.as_u64()).unwrap_or(u32::MAX >> 3);
         let handle = Self {
             orders: orders.clone(),
             queries: queries.clone(),
-            credits: Arc::new(Semaphore::new(max_inflight as usize)),
+            credits,
             max_inflight,
             engine,
+            health,
             metrics,
         };
         let threads = Threads {
@@ -82,13 +96,14 @@ impl Handle {
     /// Runs `work` as one transaction; answers when it is on disk.
     ///
     /// If `work` returns an error its writes are dropped and the error comes back.
-    /// Errors: `Busy` if the queue is full, `Closed` after shutdown, `Poisoned` after a failed
-    /// flush.
+    /// Errors: `Busy` if the queue is full, `NoRoom` if the disk is, `Closed` after shutdown,
+    /// `Poisoned` after a failed flush.
     pub async fn write<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit(SMALL, Durability::Durable, work).await
+        self.submit((SMALL, Load::Small), Durability::Durable, work)
+            .await
     }
 
     /// As `write`, for a transaction that carries `octets` of payload.
@@ -97,7 +112,8 @@ impl Handle {
         octets: usize,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit(octets, Durability::Durable, work).await
+        self.submit((octets, Load::Payload), Durability::Durable, work)
+            .await
     }
 
     /// As `write_large`, without a sync of its own: for pieces of what is not complete yet.
@@ -106,7 +122,8 @@ impl Handle {
         octets: usize,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit(octets, Durability::Relaxed, work).await
+        self.submit((octets, Load::Payload), Durability::Relaxed, work)
+            .await
     }
 
     /// Runs `work` over a picture of what is committed now.
@@ -155,6 +172,11 @@ impl Handle {
         self.engine.set_horizon(now);
     }
 
+    /// How the store is.
+    pub fn state(&self) -> State {
+        self.health.get()
+    }
+
     /// Octets the store takes on disk.
     pub fn space(&self) -> u64 {
         self.engine.space()
@@ -167,41 +189,32 @@ impl Handle {
 
     async fn submit<R: Send + 'static>(
         &self,
-        octets: usize,
+        (octets, load): (usize, Load),
         durability: Durability,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let credit = self.credit(octets).await?;
         let (answer, outcome) = oneshot::channel();
-        let work: Work = Box::new(move |txn| {
-            let result = work(txn).and_then(|value| txn.check().map(|()| value));
-            let is_kept = result.is_ok();
-            let answer: Answer = Box::new(move |committed| {
-                // a caller that went away wants no answer
-                let _ = answer.send(result.and_then(|value| committed.map(|()| value)));
-            });
-            (is_kept, answer)
-        });
-        let job = Job {
-            work,
+        let order = Order::Run(Job {
+            call: Call::boxed(work, answer),
             durability,
+            load,
             credit,
-        };
-        let sent = self.orders.try_send(Order::Run(job));
-        sent.map_err(|error| self.refused(full_or_closed(&error)))?;
+        });
+        self.metrics.queued.increment(1);
+        self.orders.try_send(order).map_err(|error| {
+            self.metrics.queued.decrement(1);
+            self.refused(full_or_closed(&error))
+        })?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Waits until the writer has room for `octets`.
-    async fn credit(&self, octets: usize) -> Result<Credit, StoreError> {
+    async fn credit(&self, octets: usize) -> Result<OwnedSemaphorePermit, StoreError> {
         let wanted = u32::try_from(octets).unwrap_or(u32::MAX);
         let wanted = wanted.clamp(1, self.max_inflight);
         let permit = self.credits.clone().acquire_many_owned(wanted).await;
-        let permit = permit.map_err(|_| StoreError::Closed)?;
-        self.metrics.inflight.increment(f64::from(wanted));
-        self.metrics.queued.increment(1);
-        let metrics = self.metrics.clone();
-        Ok(Credit { permit, metrics })
+        permit.map_err(|_| StoreError::Closed)
     }
 
     fn refused(&self, error: StoreError) -> StoreError {

@@ -12,6 +12,7 @@
 //! engine cuts its journal silently where it finds zeros in the middle of it.
 mod actor;
 mod batch;
+mod call;
 mod config;
 mod engine;
 mod error;
@@ -23,6 +24,7 @@ mod metrics;
 mod perishable;
 mod reader;
 mod record;
+mod room;
 mod sequence;
 mod table;
 mod txn;
@@ -37,6 +39,7 @@ pub use handle::{Handle, Threads};
 pub use lsm::Lsm;
 pub use memory::Memory;
 pub use record::{Record, RecordError, Records};
+pub use room::State;
 pub use table::Table;
 pub use txn::{Txn, View};
 pub use writer::{Fatal, abort};

@@ -1,9 +1,7 @@
 use super::{Batch, Change, Readable, Scan, StoreError, Table};
 use bytes::Bytes;
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    ops::Bound,
-};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::{collections::BTreeMap, hash::BuildHasher};
 
 /// Longest key, in octets.
 const MAX_KEY: usize = 4 * 1024;
@@ -30,9 +28,15 @@ impl Readable for View<'_> {
 /// Each transaction of a group has its own layer, so that one that fails leaves nothing behind.
 pub struct Txn<'a> {
     below: &'a dyn Readable,
-    group: BTreeMap<(Table, Bytes), Change>,
+    /// What the group wrote, once per key.
+    group: Vec<(Table, Bytes, Change)>,
+    /// Where in `group` a key stands, by its hash.
+    places: HashTable<usize>,
+    hasher: DefaultHashBuilder,
     /// What the running transaction replaced in `group`, to undo it.
-    undo: Vec<((Table, Bytes), Option<Change>)>,
+    undo: Vec<(usize, Change)>,
+    /// How much of `group` was there before the running transaction.
+    kept: usize,
     key_too_long: bool,
 }
 
@@ -40,8 +44,11 @@ impl<'a> Txn<'a> {
     pub(super) fn new(below: &'a dyn Readable) -> Self {
         Self {
             below,
-            group: BTreeMap::new(),
+            group: Vec::new(),
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             undo: Vec::new(),
+            kept: 0,
             key_too_long: false,
         }
     }
@@ -61,14 +68,31 @@ impl<'a> Txn<'a> {
             self.key_too_long = true;
             return;
         }
-        let before = match self.group.entry((table, key.clone())) {
-            Entry::Occupied(mut entry) => Some(entry.insert(change)),
-            Entry::Vacant(entry) => {
-                entry.insert(change);
-                None
+        let (group, hasher) = (&mut self.group, &self.hasher);
+        let hash = hasher.hash_one((table, &*key));
+        let is_key = |&place: &usize| group[place].0 == table && group[place].1 == key;
+        let place = self.places.find(hash, is_key).copied();
+        match place {
+            Some(place) => {
+                let before = std::mem::replace(&mut group[place].2, change);
+                if place < self.kept {
+                    self.undo.push((place, before));
+                }
             }
-        };
-        self.undo.push(((table, key), before));
+            None => {
+                group.push((table, key, change));
+                let hash_of = |&place: &usize| hasher.hash_one((group[place].0, &*group[place].1));
+                self.places.insert_unique(hash, group.len() - 1, hash_of);
+            }
+        }
+    }
+
+    /// What the group made of `key`, if anything.
+    fn changed(&self, table: Table, key: &[u8]) -> Option<&Change> {
+        let hash = self.hasher.hash_one((table, key));
+        let is_key = |&place: &usize| self.group[place].0 == table && self.group[place].1 == key;
+        let place = self.places.find(hash, is_key)?;
+        Some(&self.group[*place].2)
     }
 
     /// Whether the running transaction wrote what no engine takes. A commit that fails ends the
@@ -83,42 +107,37 @@ impl<'a> Txn<'a> {
     /// Keeps what the running transaction wrote.
     pub(super) fn keep(&mut self) {
         self.undo.clear();
+        self.kept = self.group.len();
     }
 
     /// Forgets what the running transaction wrote.
     pub(super) fn roll_back(&mut self) {
         self.key_too_long = false;
-        for (key, before) in self.undo.drain(..).rev() {
-            match before {
-                Some(change) => self.group.insert(key, change),
-                None => self.group.remove(&key),
-            };
+        while self.group.len() > self.kept
+            && let Some((table, key, _)) = self.group.pop()
+        {
+            let place = self.group.len();
+            let hash = self.hasher.hash_one((table, &*key));
+            if let Ok(entry) = self.places.find_entry(hash, |&other| other == place) {
+                entry.remove();
+            }
+        }
+        for (place, before) in self.undo.drain(..).rev() {
+            self.group[place].2 = before;
         }
     }
 
     /// All that the group wrote, once per key.
     pub(super) fn into_batch(self) -> Batch {
-        let mut batch = Batch::default();
-        for ((table, key), change) in self.group {
-            batch.push(table, key, change);
-        }
-        batch
+        Batch::from(self.group)
     }
 
-    /// The group's own changes in the range of `scan`.
+    /// The group's own changes in the range of `scan`, in any order.
     fn changes(&self, scan: &Scan<'_>) -> Vec<(Bytes, Change)> {
-        if scan.from >= scan.until {
-            return Vec::new();
-        }
-        let bound = |key: &[u8]| (scan.table, Bytes::copy_from_slice(key));
-        let range = (
-            Bound::Included(bound(scan.from)),
-            Bound::Excluded(bound(scan.until)),
-        );
-        let changes = self.group.range(range);
-        changes
-            .map(|((_, key), change)| (key.clone(), change.clone()))
-            .collect()
+        let is_inside =
+            |table: Table, key: &Bytes| table == scan.table && key >= scan.from && key < scan.until;
+        let inside = self.group.iter().filter(|(t, k, _)| is_inside(*t, k));
+        inside.map(|(_, k, c)| (k.clone(), c.clone())).collect()
     }
 
     /// Lays the group's changes over what `read` finds below.
@@ -156,7 +175,7 @@ impl<'a> Txn<'a> {
 
 impl Readable for Txn<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        match self.group.get(&(table, Bytes::copy_from_slice(key))) {
+        match self.changed(table, key) {
             Some(change) => Ok(change.clone()),
             None => self.below.get(table, key),
         }

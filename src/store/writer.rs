@@ -1,13 +1,26 @@
 //! The one thread that commits. It takes all that is queued, runs each transaction over the
 //! writes of those before it, commits once, syncs once if any of them asked for it, and answers.
-use super::{Config, Durability, Engine, StoreError, Txn, metrics::Metrics};
-use crossbeam::channel::Receiver;
+use super::{
+    Batch, Config, Durability, Engine, StoreError, Table, Txn,
+    call::{Job, Transaction},
+    metrics::Metrics,
+    room::{Health, Level, Room, State},
+};
+use crate::clock;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// How often a store that found no room is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
+/// How often space is given back while the disk is short of it.
+const RELIEVE_EVERY: Duration = Duration::from_secs(30);
 
 /// Told when the store can promise nothing more. The default ends the process.
 pub type Fatal = Box<dyn Fn(&StoreError) + Send>;
@@ -20,36 +33,6 @@ pub fn abort() -> Fatal {
     })
 }
 
-/// What the caller is told once the fate of its group is known.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Runs the caller's closure. `Err` where its writes must not be kept.
-pub(super) type Work = Box<dyn FnOnce(&mut Txn<'_>) -> (bool, Answer) + Send>;
-
-pub(super) struct Job {
-    pub(super) work: Work,
-    pub(super) durability: Durability,
-    pub(super) credit: Credit,
-}
-
-/// Octets on their way to the writer, given back on drop.
-pub(super) struct Credit {
-    pub(super) permit: OwnedSemaphorePermit,
-    pub(super) metrics: Metrics,
-}
-
-impl Credit {
-    fn octets(&self) -> usize {
-        self.permit.num_permits()
-    }
-}
-
-impl Drop for Credit {
-    fn drop(&mut self) {
-        self.metrics.inflight.decrement(self.octets() as f64);
-        self.metrics.queued.decrement(1);
-    }
-}
-
 pub(super) enum Order {
     Run(Job),
     Stop,
@@ -58,11 +41,15 @@ pub(super) enum Order {
 pub(super) struct Writer {
     engine: Arc<dyn Engine>,
     orders: Receiver<Order>,
+    credits: Arc<Semaphore>,
+    max_inflight: usize,
     max_jobs: usize,
     max_octets: usize,
     fatal: Fatal,
     metrics: Metrics,
-    poisoned: bool,
+    health: Health,
+    room: Room,
+    relief: Option<JoinHandle<()>>,
     stopping: bool,
 }
 
@@ -70,32 +57,67 @@ impl Writer {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
         orders: Receiver<Order>,
+        credits: Arc<Semaphore>,
         config: &Config,
         fatal: Fatal,
+        health: Health,
         metrics: Metrics,
     ) -> Self {
         Self {
             engine,
             orders,
+            max_inflight: credits.available_permits(),
+            credits,
             max_jobs: config.group,
             max_octets: usize::try_from(config.group_octets.as_u64()).unwrap_or(usize::MAX),
             fatal,
             metrics,
-            poisoned: false,
+            room: Room::new(config.reserve.as_u64()),
+            relief: None,
+            health,
             stopping: false,
         }
     }
 
     /// Serves until it is told to stop or nobody can ask any more.
     pub(super) fn run(mut self) {
-        while !self.stopping
-            && let Ok(order) = self.orders.recv()
-        {
-            let group = self.collect(order);
-            if self.poisoned {
-                self.refuse(group);
-            } else {
-                self.commit(group);
+        while !self.stopping {
+            let order = match self.health.get() {
+                State::Down | State::Full => self.orders.recv_timeout(REOPEN_EVERY),
+                _ => self.orders.recv().map_err(RecvTimeoutError::from),
+            };
+            let group = match order {
+                Ok(order) => self.collect(order),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            match self.health.get() {
+                State::Down if self.reopen() => self.commit(group),
+                State::Down => self.refuse(group, || StoreError::NoRoom),
+                State::Lost => self.refuse(group, || StoreError::Poisoned),
+                State::Sound | State::Full => self.commit(group),
+            }
+        }
+    }
+
+    /// Opens the engine again after it found no room; whether it takes commits now.
+    fn reopen(&mut self) -> bool {
+        let due = clock::now() >= self.room.reopen_at;
+        if !due {
+            return false;
+        }
+        self.room.reopen_at = clock::now() + REOPEN_EVERY;
+        match self.engine.reopen() {
+            Ok(()) => {
+                tracing::info!("the store has room again and was opened anew");
+                self.health.set(State::Sound);
+                true
+            }
+            Err(StoreError::NoRoom | StoreError::Busy | StoreError::InUse) => false,
+            Err(error) => {
+                self.health.set(State::Lost);
+                (self.fatal)(&error);
+                false
             }
         }
     }
@@ -111,7 +133,7 @@ impl Writer {
                     break;
                 }
                 Order::Run(job) => {
-                    octets += job.credit.octets();
+                    octets += job.credit.num_permits();
                     group.push(job);
                 }
             }
@@ -122,69 +144,134 @@ impl Writer {
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        if group.is_empty() {
-            return;
-        }
         let started = Instant::now();
+        let level = self.look_for_room();
+        if group.is_empty() {
+            return self.relieve(level);
+        }
         let durability = group.iter().map(|job| job.durability).max();
         let durability = durability.unwrap_or(Durability::Relaxed);
         let view = self.engine.view();
         let mut txn = Txn::new(&*view);
         let mut credits = Vec::with_capacity(group.len());
-        let mut answers = Vec::with_capacity(group.len());
-        for job in group {
+        let mut calls = Vec::with_capacity(group.len());
+        for mut job in group {
             credits.push(job.credit);
-            answers.extend(run(job.work, &mut txn));
+            if !level.takes(job.load) {
+                job.call.answer(Err(StoreError::NoRoom));
+            } else if run(&mut *job.call, &mut txn) {
+                calls.push(job.call);
+            }
         }
         let batch = txn.into_batch();
         drop(view);
         let outcome = self.engine.commit(&batch, durability);
 
-        self.metrics.commits.increment(1);
-        self.metrics
-            .syncs
-            .increment(u64::from(durability == Durability::Durable));
-        self.metrics.transactions.increment(answers.len() as u64);
-        self.metrics.group.record(answers.len() as f64);
-        self.metrics.written.increment(batch.octets() as u64);
-        self.metrics.commit_time.record(started.elapsed());
-        drop(batch);
+        let transactions = credits.len();
         drop(credits);
+        self.count(durability, transactions, &batch, started);
+        drop(batch);
         if let Err(error) = &outcome {
-            self.poisoned = true;
-            (self.fatal)(error);
+            self.fail(error);
         }
-        for answer in answers {
-            answer(
-                outcome
-                    .as_ref()
-                    .map(|_| ())
-                    .map_err(|_| StoreError::Poisoned),
-            );
+        for call in calls {
+            call.answer(match &outcome {
+                Ok(()) => Ok(()),
+                Err(StoreError::NoRoom) => Err(StoreError::NoRoom),
+                Err(_) => Err(StoreError::Poisoned),
+            });
+        }
+        self.relieve(level);
+    }
+
+    fn fail(&mut self, error: &StoreError) {
+        if let StoreError::NoRoom = error {
+            tracing::error!("the disk is full; the store takes nothing until there is room");
+            self.room.reopen_at = clock::now() + REOPEN_EVERY;
+            self.health.set(State::Down);
+        } else {
+            self.health.set(State::Lost);
+            (self.fatal)(error);
         }
     }
 
-    fn refuse(&self, group: Vec<Job>) {
-        let view = self.engine.view();
-        for job in group {
-            let mut txn = Txn::new(&*view);
-            if let Some(answer) = run(job.work, &mut txn) {
-                answer(Err(StoreError::Poisoned));
+    /// How much the disk has left for what was not sorted to it yet.
+    fn look_for_room(&self) -> Level {
+        let level = self.room.level(self.engine.free());
+        let state = match level {
+            Level::Enough => State::Sound,
+            Level::Short | Level::None => State::Full,
+        };
+        if self.health.get() != state {
+            self.health.set(state);
+            match state {
+                State::Full => {
+                    tracing::warn!("less than `store.reserve` is free: nothing large is taken in")
+                }
+                _ => tracing::info!("more than `store.reserve` is free again"),
             }
+        }
+        level
+    }
+
+    /// While the disk is short of room, gives back what was deleted, now and then.
+    fn relieve(&mut self, level: Level) {
+        let is_under_way = self
+            .relief
+            .as_ref()
+            .is_some_and(|relief| !relief.is_finished());
+        if level == Level::Enough || is_under_way || clock::now() < self.room.relieve_at {
+            return;
+        }
+        self.room.relieve_at = clock::now() + RELIEVE_EVERY;
+        let engine = self.engine.clone();
+        let relief = thread::Builder::new().name("store-relief".to_owned());
+        let started = relief.spawn(move || {
+            for table in [Table::Content, Table::Envelope] {
+                if let Err(error) = engine.reclaim(table) {
+                    tracing::warn!(%error, table = table.name(), "no space came back");
+                }
+            }
+        });
+        match started {
+            Ok(relief) => self.relief = Some(relief),
+            Err(error) => tracing::warn!(%error, "no thread to give space back"),
+        }
+    }
+
+    fn count(&self, durability: Durability, transactions: usize, batch: &Batch, started: Instant) {
+        let is_synced = durability == Durability::Durable;
+        self.metrics.commits.increment(1);
+        self.metrics.syncs.increment(u64::from(is_synced));
+        self.metrics.transactions.increment(transactions as u64);
+        self.metrics.group.record(transactions as f64);
+        self.metrics.written.increment(batch.octets() as u64);
+        self.metrics.commit_time.record(started.elapsed());
+        self.metrics.queued.decrement(transactions as f64);
+        let taken = self
+            .max_inflight
+            .saturating_sub(self.credits.available_permits());
+        self.metrics.inflight.set(taken as f64);
+    }
+
+    fn refuse(&self, group: Vec<Job>, why: impl Fn() -> StoreError) {
+        self.metrics.queued.decrement(group.len() as f64);
+        for job in group {
+            job.call.answer(Err(why()));
         }
     }
 }
 
-/// Runs one transaction; `None` if it panicked, then its caller hears that nobody answers.
-fn run(work: Work, txn: &mut Txn<'_>) -> Option<Answer> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| work(txn)));
+/// Runs one transaction; false if it panicked, then its caller hears that nobody answers.
+fn run(call: &mut dyn Transaction, txn: &mut Txn<'_>) -> bool {
+    let outcome = catch_unwind(AssertUnwindSafe(|| call.run(txn)));
     match &outcome {
-        Ok((true, _)) => txn.keep(),
-        Ok((false, _)) => txn.roll_back(),
+        Ok(true) => txn.keep(),
+        Ok(false) => txn.roll_back(),
         Err(_) => {
             txn.roll_back();
             tracing::error!("a transaction panicked; its writes were dropped");
         }
     }
-    outcome.ok().map(|(_, answer)| answer)
+    outcome.is_ok()
 }
