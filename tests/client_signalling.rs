@@ -333,6 +333,7 @@ async fn waiting_messages_are_counted_and_listed() {
     };
     let list = DeferredList {
         entries: vec![entry("m1"), entry("m2")],
+        ..DeferredList::default()
     };
     scene.script.lock().unwrap().list = list.clone();
     assert_eq!(scene.device.deferred_list().await.unwrap(), list);

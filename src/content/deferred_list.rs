@@ -1,8 +1,11 @@
 //! `application/vnd.oma.im.deferred-list+xml`: which messages wait for a user, and which of them
 //! the user wants fetched or deleted (OMA SIMPLE IM; the namespace is shared with history lists).
+//!
+//! A list may come in pages, and may be a request over an open channel; what is needed for that
+//! stands in attributes of a namespace of our own, which others pass over.
 use super::{
     XmlError,
-    xml::{Element, Writer},
+    xml::{Element, Writer, text_of},
 };
 use crate::{identity::Address, profile::mime};
 
@@ -14,6 +17,90 @@ const OWN_NAMESPACE: &str = "urn:restante:xml:deferred-list";
 pub struct DeferredList {
     /// The messages, oldest first.
     pub entries: Vec<Entry>,
+    /// What is asked for, or which part of a list this is.
+    pub terms: Terms,
+}
+
+/// What a list asks for, or which part of a list it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What is to be done, or was done, with the entries.
+    pub action: Option<Action>,
+    /// Whether the channel is to stay open for more requests.
+    pub keep: bool,
+    /// The page behind this mark is asked for.
+    pub after: Option<String>,
+    /// At most so many entries are asked for.
+    pub limit: Option<usize>,
+    /// How many messages wait in all.
+    pub total: Option<u64>,
+    /// The mark of the next page, if there is one.
+    pub next: Option<String>,
+    /// The Message-ID of the request that this answers.
+    pub request: Option<String>,
+}
+
+/// What is asked for over an open channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A page of the list.
+    List,
+    /// The messages named.
+    Fetch,
+    /// The deletion of the messages named.
+    Delete,
+}
+
+impl Action {
+    /// The name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Fetch => "fetch",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let all = [Self::List, Self::Fetch, Self::Delete];
+        all.into_iter().find(|action| action.as_str() == name)
+    }
+}
+
+impl Terms {
+    fn read(root: &Element) -> Self {
+        let text = |name| root.attribute(name).map(str::to_owned);
+        Self {
+            action: root.attribute("action").and_then(Action::parse),
+            keep: root.attribute("keep") == Some("true"),
+            after: text("after"),
+            limit: root.attribute("limit").and_then(|text| text.parse().ok()),
+            total: root.attribute("total").and_then(|text| text.parse().ok()),
+            next: text("next"),
+            request: text("request"),
+        }
+    }
+
+    fn attributes(&self) -> String {
+        let told = [
+            (
+                "action",
+                self.action.map(|action| action.as_str().to_owned()),
+            ),
+            ("keep", self.keep.then(|| "true".to_owned())),
+            ("after", self.after.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("total", self.total.map(|total| total.to_string())),
+            ("next", self.next.clone()),
+            ("request", self.request.clone()),
+        ];
+        let told = told.into_iter();
+        let written = told.filter_map(|(name, value)| {
+            let value = text_of(&value?);
+            Some(format!(" r:{name}=\"{value}\""))
+        });
+        written.collect()
+    }
 }
 
 /// One deferred message. In a request only `reference` is set.
@@ -46,6 +133,7 @@ impl DeferredList {
         });
         Self {
             entries: entries.collect(),
+            terms: Terms::default(),
         }
     }
 
@@ -64,15 +152,17 @@ impl DeferredList {
             .iter()
             .filter(|child| matches!(child.name.as_str(), "history" | "deferred"));
         let entries = items.map(entry).collect::<Result<_, _>>()?;
-        Ok(Self { entries })
+        let terms = Terms::read(&root);
+        Ok(Self { entries, terms })
     }
 
     /// Writes the document.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
         let (space, own) = (mime::HISTORY_LIST_NAMESPACE, OWN_NAMESPACE);
+        let attributes = self.terms.attributes();
         out.open(&format!(
-            "deferred-list xmlns=\"{space}\" xmlns:r=\"{own}\""
+            "deferred-list xmlns=\"{space}\" xmlns:r=\"{own}\"{attributes}"
         ));
         for entry in &self.entries {
             out.line();
@@ -157,6 +247,30 @@ mod tests {
         assert_eq!(error, Err(XmlError::Element("history-reference")));
     }
 
+    #[test]
+    fn terms_of_a_page_and_of_a_request_read_back() {
+        let page = Terms {
+            total: Some(450),
+            next: Some("200".to_owned()),
+            request: Some("<\"&".to_owned()),
+            ..Terms::default()
+        };
+        let request = Terms {
+            action: Some(Action::List),
+            keep: true,
+            after: Some("200".to_owned()),
+            limit: Some(50),
+            ..Terms::default()
+        };
+        for terms in [page, request, Terms::default()] {
+            let entries = Vec::new();
+            let list = DeferredList { entries, terms };
+            assert_eq!(DeferredList::parse(&list.to_bytes()), Ok(list));
+        }
+        let bare = DeferredList::default().to_bytes();
+        assert!(!String::from_utf8(bare).unwrap().contains("r:keep"));
+    }
+
     proptest! {
         #[test]
         fn written_list_reads_back(
@@ -175,7 +289,7 @@ mod tests {
                 to: Address::parse("tel:+49151").ok(),
                 content_type: Some("image/png".into()),
             };
-            let list = DeferredList { entries: vec![entry; count] };
+            let list = DeferredList { entries: vec![entry; count], terms: Terms::default() };
             prop_assert_eq!(DeferredList::parse(&list.to_bytes()), Ok(list));
         }
 

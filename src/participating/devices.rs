@@ -22,6 +22,8 @@ struct Health {
     rest: Option<Rest>,
     /// Messages it would not have, by sequence.
     refused: BTreeSet<u64>,
+    /// The oldest message when it was last told that something waits.
+    told: Option<u64>,
 }
 
 /// How long a device is left alone.
@@ -49,7 +51,8 @@ impl Devices {
         };
         devices.retain(|name, health| {
             let device = bindings.iter().find(|one| name_of(one) == *name);
-            let is_marked = health.failures > 0 || !health.refused.is_empty();
+            let is_marked =
+                health.failures > 0 || !health.refused.is_empty() || health.told.is_some();
             is_marked && device.is_some_and(|device| health.is_of(device))
         });
         let failures = |one: &Binding| devices.get(&name_of(one)).map_or(0, |known| known.failures);
@@ -110,6 +113,16 @@ impl Devices {
     pub fn refuses(&self, user: &Address, device: &Binding, sequence: u64) -> bool {
         self.look(user, device, |health| health.refused.contains(&sequence))
             .unwrap_or(false)
+    }
+
+    /// Notes that `device` is told of the mailbox whose oldest message is `oldest`. Says whether
+    /// that is news to it.
+    pub fn tell(&self, user: &Address, device: &Binding, oldest: u64) -> bool {
+        let mut is_news = false;
+        self.note(user, device, |health| {
+            is_news = health.told.replace(oldest) != Some(oldest);
+        });
+        is_news
     }
 
     /// Forgets refusals of messages of `user` before `head`: they are gone.
@@ -252,6 +265,17 @@ mod tests {
         assert!(!devices.refuses(&bob(), &again, 3));
         arranged(&devices, &[&again]);
         assert!(devices.0.lock().is_empty(), "nothing is left of the old");
+    }
+
+    #[test]
+    fn device_is_told_once_of_the_same_oldest_message() {
+        let devices = Devices::default();
+        let phone = device("<sip:b@phone>", 1, "a", 1);
+        assert!(devices.tell(&bob(), &phone, 3) && !devices.tell(&bob(), &phone, 3));
+        arranged(&devices, &[&phone]);
+        assert!(!devices.tell(&bob(), &phone, 3) && devices.tell(&bob(), &phone, 9));
+        let again = device("<sip:b@phone>", 1, "another", 1);
+        assert!(devices.tell(&bob(), &again, 9));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One device of one user.
 use super::{
-    Host, receive, registration, send,
+    DeferredLine, Host, registration, retrieval, send,
     state::{State, success},
     subscription,
 };
@@ -94,7 +94,17 @@ impl Device {
         subscription::fetch_summary(&self.0).await
     }
 
-    /// The list of deferred messages.
+    /// One page of the list of deferred messages: behind the mark `after`, which the page before
+    /// it named as `terms.next`, with at most `limit` entries.
+    pub async fn deferred_page(
+        &self,
+        after: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<DeferredList, ClientError> {
+        subscription::fetch_page(&self.0, after, limit).await
+    }
+
+    /// The list of deferred messages, all pages of it.
     pub async fn deferred_list(&self) -> Result<DeferredList, ClientError> {
         subscription::fetch_list(&self.0).await
     }
@@ -102,12 +112,38 @@ impl Device {
     /// Has deferred messages handed over; they come in like all others. Returns how many came,
     /// when the server has ended the channel.
     pub async fn deferred_fetch(&self, references: &[String]) -> Result<usize, ClientError> {
-        receive::fetch(&self.0, references).await
+        retrieval::fetch(&self.0, references).await
+    }
+
+    /// Opens a channel to the deferred function, to list, fetch and delete over it. What is
+    /// fetched comes in like all other messages.
+    pub async fn deferred_line(&self) -> Result<DeferredLine, ClientError> {
+        retrieval::open(&self.0).await
     }
 
     /// Deletes deferred messages.
     pub async fn deferred_delete(&self, references: &[String]) -> Result<(), ClientError> {
-        let list = DeferredList::of_references(references.iter().cloned()).to_bytes();
+        let list = DeferredList::of_references(references.iter().cloned());
+        self.delete(list).await
+    }
+
+    /// Takes back messages of this user that `recipient` has not been handed yet.
+    ///
+    /// Errors: `Refused` with 404 if none of them waits any more.
+    pub async fn revoke(
+        &self,
+        recipient: &Address,
+        references: &[String],
+    ) -> Result<(), ClientError> {
+        let mut list = DeferredList::of_references(references.iter().cloned());
+        for entry in &mut list.entries {
+            entry.to = Some(recipient.clone());
+        }
+        self.delete(list).await
+    }
+
+    async fn delete(&self, list: DeferredList) -> Result<(), ClientError> {
+        let list = list.to_bytes();
         let domain = self.0.domain();
         let uri = format!("sip:{}@{domain}", psi::DELETE);
         let ids = self.0.ids();

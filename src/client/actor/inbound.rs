@@ -7,7 +7,7 @@ use crate::{
         receiving::{Complete, Receiving},
     },
     clock::Timestamp,
-    content::cpim::Dispositions,
+    content::{cpim::Dispositions, deferred_list::DeferredList},
     identity::Address,
     msrp::{
         ByteRange, ChunkToken, Continuation, Head,
@@ -21,7 +21,7 @@ use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 /// One session the device receives on.
 pub(super) struct Reception {
@@ -34,6 +34,15 @@ pub(super) struct Reception {
     /// Messages given up here, whose other chunks are still on their way.
     refused: HashSet<String>,
     delivered: usize,
+    /// Who asked for lists over this session.
+    listener: Option<mpsc::UnboundedSender<Said>>,
+}
+
+/// What the deferred function says over its channel beside the messages.
+pub(super) enum Said {
+    List(DeferredList),
+    /// A request of ours was refused.
+    Refusal(u16),
 }
 
 /// A SEND on its way in.
@@ -64,7 +73,13 @@ impl Reception {
             chunks: HashMap::new(),
             refused: HashSet::new(),
             delivered: 0,
+            listener: None,
         }
+    }
+
+    /// Lists that come in, and refusals, go to `listener`.
+    pub fn listen(&mut self, listener: mpsc::UnboundedSender<Said>) {
+        self.listener = Some(listener);
     }
 
     /// Works until the session ends or is silent for too long; returns how many messages came in,
@@ -76,12 +91,22 @@ impl Reception {
                 SessionEvent::Head(inbound) => self.open(inbound.chunk, &inbound.head),
                 SessionEvent::Body(token, octets) => self.take(token, octets).await,
                 SessionEvent::End(token, flag) => self.end(token, flag).await,
+                SessionEvent::Response { code, .. } if code != 200 => {
+                    self.tell(Said::Refusal(code));
+                }
                 SessionEvent::Closed(_) => break,
                 _ => {}
             }
         }
         self.session.close();
         self.delivered
+    }
+
+    fn tell(&self, said: Said) {
+        if let Some(listener) = &self.listener {
+            // who gave up listening wants to know nothing
+            let _ = listener.send(said);
+        }
     }
 
     fn open(&mut self, token: ChunkToken, head: &Head) {
@@ -198,6 +223,13 @@ impl Reception {
             tracing::warn!(%error, "cannot spool a received message");
             413u16
         })?;
+        if let (Some(_), Body::Bytes(octets)) = (&self.listener, &body)
+            && mime::is(&content_type, mime::DEFERRED_LIST)
+        {
+            let list = DeferredList::parse(octets).map_err(|_| 400u16)?;
+            self.tell(Said::List(list));
+            return Ok(());
+        }
         let received = describe(
             &complete,
             &content_type,

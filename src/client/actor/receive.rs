@@ -1,4 +1,4 @@
-//! Takes calls, and calls the deferred function for what waits there.
+//! Takes calls.
 use super::{
     answer::{sender, whole},
     inbound::{Reception, describe},
@@ -7,12 +7,12 @@ use super::{
     state::State,
 };
 use crate::{
-    client::{ClientError, inbox::Channel},
-    content::{deferred_list::DeferredList, multipart},
-    profile::{feature, mime, psi},
-    sdp::{self, SessionDescription},
+    client::inbox::Channel,
+    content::multipart,
+    profile::{feature, mime},
+    sdp::SessionDescription,
     sip::{
-        actor::{AnswerOptions, Dialog, DialogNews, Extra, Incoming, InviteOptions, Reply},
+        actor::{AnswerOptions, Dialog, Incoming, Reply},
         codec::{Message, Name},
     },
 };
@@ -76,14 +76,14 @@ async fn accept(
 }
 
 /// A session that is open.
-struct Open {
-    reception: Reception,
-    events: super::pipe::Events,
+pub(super) struct Open {
+    pub reception: Reception,
+    pub events: super::pipe::Events,
 }
 
 impl Open {
     /// Receives until the session or the dialog ends; returns how many messages came.
-    async fn run_with(self, line: &Line, news: &mut News) -> usize {
+    pub async fn run_with(self, line: &Line, news: &mut News) -> usize {
         let reception = self.reception.run(self.events);
         tokio::pin!(reception);
         tokio::select! {
@@ -122,63 +122,6 @@ fn first_message(device: &Rc<State>, request: &Message) {
     }
 }
 
-/// Has the deferred function send the messages named, all that wait if none is named.
-pub(super) async fn fetch(device: &Rc<State>, references: &[String]) -> Result<usize, ClientError> {
-    const NAME: &str = "retrieval";
-    let prospect = media::prospect(device).await?;
-    let offer = Bytes::from(sdp::offer(&prospect.local));
-    let (recipient, mut news) = listen();
-    let options = retrieval(device, references, offer.clone());
-    let handle = Dialog::invite(&device.host.endpoint, options, recipient)
-        .map_err(|_| ClientError::Connection(NAME))?;
-    let line = Line::new(handle, offer);
-    let response = loop {
-        match news.next().await {
-            Some(DialogNews::Provisional(_)) => {}
-            Some(DialogNews::Answered(response)) => break response,
-            Some(DialogNews::Failed { code, message }) => return Err(failed(NAME, code, message)),
-            _ => return Err(ClientError::Connection(NAME)),
-        }
-    };
-    let agreed = media::conclude(&response, &prospect.local).await?;
-    let (session, events) = media::open(device, prospect, &agreed).await?;
-    *line.session.borrow_mut() = Some(session.clone());
-    let reception = Reception::new(device.clone(), session, None);
-    Ok(Open { reception, events }.run_with(&line, &mut news).await)
-}
-
-fn retrieval(device: &Rc<State>, references: &[String], offer: Bytes) -> InviteOptions {
-    let uri = format!("sip:{}@{}", psi::DEFERRED, device.domain());
-    let mut options = InviteOptions::new(uri, format!("<{}>", device.address), contact(device));
-    options.target = device.target();
-    options.routes = device.registration.borrow().service_route().to_vec();
-    options.ring_timeout = Some(device.config().answer_timeout);
-    options.responder = device.responder();
-    options.extra = match references.is_empty() {
-        true => Extra::new().body(mime::SDP, offer),
-        false => {
-            let list = DeferredList::of_references(references.iter().cloned());
-            let (content_type, body) =
-                media::with_part(offer, mime::DEFERRED_LIST, list.to_bytes());
-            Extra::new().body(content_type, body)
-        }
-    };
-    options
-}
-
-fn failed(name: &'static str, code: u16, message: Option<Message>) -> ClientError {
-    match (code, message) {
-        (401 | 407, _) => ClientError::Unauthorized { code },
-        (_, Some(response)) => ClientError::Refused {
-            request: name,
-            code,
-            reason: response.reason().to_owned(),
-        },
-        (408, None) => ClientError::TimedOut(name),
-        (_, None) => ClientError::Connection(name),
-    }
-}
-
-fn contact(device: &State) -> String {
+pub(super) fn contact(device: &State) -> String {
     format!("<{}>;{};{}", device.contact, feature::IM, feature::IM_LARGE)
 }

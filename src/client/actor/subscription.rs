@@ -119,12 +119,35 @@ pub(super) async fn fetch_summary(device: &Rc<State>) -> Result<MessageSummary, 
     MessageSummary::parse(notify.body()).map_err(|error| unusable("summary", &error))
 }
 
-pub(super) async fn fetch_list(device: &Rc<State>) -> Result<DeferredList, ClientError> {
-    let notify = fetch(device, event::DEFERRED_MESSAGES, "list").await?;
+/// One page of the list: behind the mark `after`, with at most `limit` entries.
+pub(super) async fn fetch_page(
+    device: &Rc<State>,
+    after: Option<&str>,
+    limit: Option<usize>,
+) -> Result<DeferredList, ClientError> {
+    let mut package = event::DEFERRED_MESSAGES.to_owned();
+    if let Some(after) = after {
+        package = format!("{package};{}={after}", event::AFTER);
+    }
+    if let Some(limit) = limit {
+        package = format!("{package};{}={limit}", event::LIMIT);
+    }
+    let notify = fetch(device, &package, "list").await?;
     match notify.body().is_empty() {
         true => Ok(DeferredList::default()),
         false => DeferredList::parse(notify.body()).map_err(|error| unusable("list", &error)),
     }
+}
+
+/// The whole list, page after page.
+pub(super) async fn fetch_list(device: &Rc<State>) -> Result<DeferredList, ClientError> {
+    let mut list = fetch_page(device, None, None).await?;
+    while let Some(next) = list.terms.next.take() {
+        let page = fetch_page(device, Some(&next), None).await?;
+        list.entries.extend(page.entries);
+        list.terms.next = page.terms.next;
+    }
+    Ok(list)
 }
 
 /// SUBSCRIBE with no lifetime: one NOTIFY with the state (RFC 6665 §4.4.3).

@@ -1,7 +1,7 @@
 use super::{
     Services,
     drains::{Drain, Occasion},
-    letters,
+    hint, letters,
     push::Push,
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     deferred::Envelope,
     identity::Address,
     participating::{devices::Rest, pace::Pace},
-    policy::{Mode, Waiting, choose_mode},
+    policy::{Handing, Mode, Waiting, choose_mode},
     sip_core::Binding,
     store::StoreError,
 };
@@ -108,6 +108,14 @@ impl Round {
             ..
         } = self;
         let state = Readiness::of(services, recipient);
+        match services.handing(recipient).await? {
+            Handing::Deliver => {}
+            Handing::Hold => return Ok(Turn::Done),
+            Handing::NotifyOnly => {
+                hint::tell(services, recipient, &state.ready).await?;
+                return Ok(Turn::Done);
+            }
+        }
         if state.ready.is_empty() {
             return Ok(state.rest());
         }
@@ -143,7 +151,7 @@ impl Round {
         let limit = services.config.list_page;
         let page = services.deferred.list(recipient, 0, limit).await?;
         let weight = Waiting {
-            count: waiting.count,
+            count: waiting.count + waiting.notifications,
             octets: waiting.octets,
             largest: page.iter().map(size).max().unwrap_or(0),
         };

@@ -9,13 +9,14 @@ use crate::{
     deferred::Envelope,
     identity::Address,
     msrp::{
-        ByteRange, Continuation, FailureReport, OutgoingHead,
+        ByteRange, ChunkToken, Continuation, FailureReport, OutgoingHead,
         actor::{CloseReason, SendError, SessionEvent, SessionHandle},
     },
     participating::{
         pace::Pace,
         wrapping::{Wrapping, wrap},
     },
+    profile::mime,
     sdp::MessageMedia,
     store::StoreError,
 };
@@ -44,6 +45,8 @@ pub(super) struct Handover {
     confirming: FuturesUnordered<JoinHandle<Result<u64, StoreError>>>,
     hearing: Hearing,
     heard: VecDeque<Heard>,
+    /// What the device asks for; whoever runs the channel serves it.
+    requests: VecDeque<Heard>,
     pub tally: Tally,
 }
 
@@ -94,6 +97,7 @@ impl Handover {
             confirming: FuturesUnordered::new(),
             hearing: Hearing::default(),
             heard: VecDeque::new(),
+            requests: VecDeque::new(),
             tally: Tally::default(),
         }
     }
@@ -235,7 +239,7 @@ impl Handover {
     /// Waits until everything that was sent is settled, and what arrived is removed for good.
     pub async fn finish(&mut self) -> Result<(), Broken> {
         self.settle();
-        while !self.underway.is_empty() || !self.confirming.is_empty() {
+        while !self.underway.is_settled() || !self.confirming.is_empty() {
             self.progress().await?;
         }
         Ok(())
@@ -285,9 +289,57 @@ impl Handover {
         outcome
     }
 
-    /// Answers what the device said on its channel.
+    /// Whose messages they are.
+    pub fn owner(&self) -> &Address {
+        &self.owner
+    }
+
+    pub fn services(&self) -> &Rc<Services> {
+        &self.services
+    }
+
+    /// What the device has asked for over the channel, if it has.
+    pub fn request(&mut self) -> Option<Heard> {
+        self.requests.pop_front()
+    }
+
+    /// Waits until the device asks for something.
+    pub async fn next_request(&mut self) -> Result<Heard, Broken> {
+        loop {
+            if let Some(request) = self.request() {
+                return Ok(request);
+            }
+            self.progress().await?;
+        }
+    }
+
+    /// Answers a chunk of the device.
+    pub fn respond(&self, chunk: ChunkToken, code: u16) {
+        self.session.respond(chunk, code);
+    }
+
+    /// Sends something that is no message of the mailbox.
+    pub async fn send_document(
+        &mut self,
+        content_type: &str,
+        document: Bytes,
+    ) -> Result<(), Broken> {
+        let message_id = self.services.endpoint.new_tag();
+        let mut head = OutgoingHead::new(message_id, content_type.to_owned());
+        let total = document.len() as u64;
+        head.byte_range = Some(ByteRange::after(0, Some(total), Some(total)));
+        head.failure_report = FailureReport::Yes;
+        self.send_chunk(0, head, &[document], Continuation::Complete)
+            .await
+    }
+
+    /// Answers what the device said on its channel; requests wait.
     fn listen(&mut self) {
         for heard in self.heard.drain(..) {
+            if mime::is(&heard.content_type, mime::DEFERRED_LIST) {
+                self.requests.push_back(heard);
+                continue;
+            }
             let (message_id, octets) = (heard.message_id, heard.body.len());
             tracing::trace!(message_id, octets, "the device speaks on its channel");
             let (services, session) = (self.services.clone(), self.session.clone());

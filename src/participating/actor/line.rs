@@ -4,6 +4,7 @@ use super::{
     feed::feed,
     handover::{Broken, Handover, Tally},
     inflow::inflow,
+    requests,
 };
 use crate::{
     deferred::Envelope,
@@ -106,6 +107,8 @@ impl Line {
             for envelope in messages {
                 handover.send(envelope).await?;
             }
+            handover.finish().await?;
+            requests::serve(handover).await?;
             handover.finish().await
         };
         tokio::select! {

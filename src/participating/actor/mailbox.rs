@@ -1,14 +1,10 @@
-use super::Services;
+use super::{Services, pages::Page};
 use crate::{
     clock,
-    content::{
-        deferred_list::{DeferredList, Entry},
-        message_summary::{MULTIMEDIA_MESSAGE, MessageSummary},
-    },
-    deferred::Envelope,
+    content::message_summary::{MULTIMEDIA_MESSAGE, MessageSummary},
     identity::Address,
     participating::{invitation, metrics::Open, routing::Package, watchers::Watch},
-    profile::mime,
+    profile::{event, mime},
     sip::{
         actor::{Incoming, Target},
         codec::{Builder, Message, Method, Name},
@@ -33,6 +29,7 @@ pub(super) struct Subscriptions(Rc<RefCell<HashMap<String, Rc<Subscription>>>>);
 struct Subscription {
     mailbox: Address,
     package: Package,
+    page: Page,
     dialog: RefCell<Dialog>,
     target: Cell<Target>,
     until: Cell<Instant>,
@@ -114,7 +111,10 @@ pub(super) async fn subscribe(
         }
     };
     let limit = services.config.max_subscriptions;
-    let Some(watch) = services.watchers.watch(&mailbox, limit) else {
+    let Some(watch) = services
+        .watchers
+        .watch(&mailbox, &contact_of(&incoming.request), limit)
+    else {
         let reply = Reply::new(503).with(Name::RetryAfter, "30");
         return services.refuse(&incoming, &reply, "max_subscriptions");
     };
@@ -125,6 +125,7 @@ pub(super) async fn subscribe(
         until: Cell::new(clock::now() + granted),
         wake: Notify::new(),
         package,
+        page: page_of(&incoming.request),
         _watch: watch,
         _open: services.metrics.open_subscription(),
         mailbox,
@@ -202,31 +203,29 @@ async fn document(
             Ok((mime::MESSAGE_SUMMARY, summary.to_bytes().into()))
         }
         Package::List => {
-            let page = services
-                .deferred
-                .list(mailbox, 0, services.config.list_page)
-                .await?;
-            let entries = page.iter().map(entry).collect();
-            Ok((
-                mime::DEFERRED_LIST,
-                DeferredList { entries }.to_bytes().into(),
-            ))
+            let list = subscription.page.of_mailbox(services, mailbox).await?;
+            Ok((mime::DEFERRED_LIST, list.to_bytes().into()))
         }
     }
 }
 
-fn entry(envelope: &Envelope) -> Entry {
-    let facts = &envelope.facts;
-    Entry {
-        reference: facts.message_id.clone(),
-        size: Some(facts.size),
-        expiry: Some(envelope.expires_at.to_rfc3339()),
-        subject: facts.subject.clone(),
-        date: Some(facts.date.to_rfc3339()),
-        from: Some(facts.sender.clone()),
-        to: Some(facts.recipient.clone()),
-        content_type: Some(facts.content_type.clone()),
-    }
+/// Where the device is that subscribes.
+fn contact_of(request: &Message) -> String {
+    let contacts = request.contacts();
+    let contact = contacts.as_ref().ok().and_then(|contacts| contacts.first());
+    contact.map_or_else(String::new, |contact| contact.uri.to_string())
+}
+
+/// The page that the Event header of a SUBSCRIBE asks for.
+fn page_of(request: &Message) -> Page {
+    let event = request.value(Name::Event).unwrap_or_default();
+    let parameter = |name| {
+        let mut parameters = event.split(';').skip(1);
+        let found = parameters.find_map(|one| one.trim().strip_prefix(name)?.strip_prefix('='));
+        found.map(str::to_owned)
+    };
+    let limit = parameter(event::LIMIT).and_then(|limit| limit.parse().ok());
+    Page::of(parameter(event::AFTER).as_deref(), limit)
 }
 
 fn granted(services: &Services, request: &Message) -> Duration {

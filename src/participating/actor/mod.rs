@@ -7,6 +7,7 @@
 
 mod call;
 mod channel;
+mod deletion;
 mod deposit;
 mod disposition;
 mod drain;
@@ -14,6 +15,7 @@ mod drains;
 mod feed;
 mod handover;
 mod hearing;
+mod hint;
 mod inflow;
 mod keeper;
 mod letters;
@@ -21,9 +23,11 @@ mod line;
 mod live;
 mod mailbox;
 mod pager;
+mod pages;
 mod precedence;
 mod push;
 mod race;
+mod requests;
 mod retrieval;
 mod server;
 mod services;

@@ -1,7 +1,6 @@
 use super::{Services, disposition, drain, precedence::is_behind};
 use crate::{
     clock,
-    content::deferred_list::DeferredList,
     deferred::Refusal,
     identity::Address,
     participating::{
@@ -9,7 +8,6 @@ use crate::{
         invitation,
     },
     policy::{Attempt, Next, after_attempt},
-    profile::mime,
     sip::{
         actor::{Extra, Incoming, InviteOptions, RequestFailed, Target},
         codec::{Builder, Message, Method, Name},
@@ -255,45 +253,4 @@ pub(super) async fn options(
         }
         Err(_) => services.reply(&incoming, &Reply::new(408)),
     }
-}
-
-/// A MESSAGE to the deletion function: the listed messages of its sender are deleted, durably,
-/// before the 200.
-pub(super) async fn delete(services: Rc<Services>, incoming: Incoming, owner: Address) {
-    let request = &incoming.request;
-    let content_type = request.value(Name::ContentType).unwrap_or_default();
-    if !mime::is(&content_type, mime::DEFERRED_LIST) {
-        let reply = Reply::new(415).with(Name::Accept, mime::DEFERRED_LIST);
-        return services.refuse(&incoming, &reply, "content_type");
-    }
-    let Ok(list) = DeferredList::parse(request.body()) else {
-        let reply = Reply::new(400).because("Bad Deferred List");
-        return services.refuse(&incoming, &reply, "deferred_list");
-    };
-    let mut deleted = 0;
-    for reference in list.references() {
-        match delete_one(&services, &owner, reference).await {
-            Ok(count) => deleted += count,
-            Err(_) => return services.refuse(&incoming, &Reply::new(500), "store"),
-        }
-    }
-    match deleted {
-        0 => services.refuse(&incoming, &Reply::new(404), "no_such_message"),
-        _ => services.reply(&incoming, &Reply::new(200)),
-    }
-}
-
-async fn delete_one(
-    services: &Services,
-    owner: &Address,
-    message_id: &str,
-) -> Result<usize, crate::store::StoreError> {
-    let mut deleted = 0;
-    for envelope in services.deferred.find(owner, message_id).await? {
-        let gone = services
-            .deferred
-            .delete(owner, envelope.sequence, "deleted by its receiver");
-        deleted += usize::from(gone.await?);
-    }
-    Ok(deleted)
 }

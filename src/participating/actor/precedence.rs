@@ -3,6 +3,7 @@ use crate::{
     deferred::{Envelope, Kind},
     identity::Address,
     participating::facts,
+    policy::Handing,
     sip::codec::Message,
 };
 
@@ -21,6 +22,10 @@ pub(super) async fn is_behind(
 ) -> bool {
     let deferred = &services.deferred;
     if deferred.config().priority_overtakes && facts::is_urgent(request) {
+        return false;
+    }
+    // what its receiver keeps back holds nothing up
+    if !services.handing(recipient).await.is_ok_and(Handing::pushes) {
         return false;
     }
     let waiting = deferred.waiting(recipient).await;

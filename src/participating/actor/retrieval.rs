@@ -3,20 +3,36 @@ use super::{
     channel::{Agreed, Channel},
     handover::{Broken, Handover},
     inflow::inflow,
+    requests,
 };
 use crate::{
-    content::deferred_list::DeferredList, deferred::Envelope, profile::mime, sip_core::Reply,
+    content::deferred_list::{Action, DeferredList, Terms},
+    deferred::Envelope,
+    profile::mime,
+    sip_core::Reply,
     store::StoreError,
 };
 
-/// What a receiver wants to have.
-enum Wanted {
+/// What a receiver wants to have when the channel is there.
+struct Wanted {
+    first: First,
+    /// Whether it will ask for more, and ends the call itself.
+    keep: bool,
+}
+
+/// What is sent of its own accord.
+enum First {
     All,
     These(Vec<Envelope>),
+    /// A page of the list.
+    Page(Terms),
+    /// Nothing: the device will ask.
+    Nothing,
 }
 
 /// A receiver calls the deferred function (flows R1 and R3): what it names, or everything that
-/// waits for it, is sent through the channel it opened; then the call ends.
+/// waits for it, is sent through the channel it opened; then the call ends, unless the device
+/// keeps the channel to ask for more.
 pub(super) async fn retrieve(mut call: Call) {
     let services = call.services.clone();
     let wanted = match wanted(&call).await {
@@ -50,35 +66,58 @@ pub(super) async fn retrieve(mut call: Call) {
     session.close();
 }
 
-/// What the INVITE asks for: the messages listed in its body, or all where it lists none.
+/// What the INVITE asks for: the messages or the page that its body lists, or all where it lists
+/// none.
 async fn wanted(call: &Call) -> Result<Wanted, Reply> {
     let lists = call.parts.iter();
     let mut lists = lists.filter(|part| mime::is(part.content_type(), mime::DEFERRED_LIST));
     let Some(part) = lists.next() else {
-        return Ok(Wanted::All);
+        let (first, keep) = (First::All, false);
+        return Ok(Wanted { first, keep });
     };
     let list = DeferredList::parse(&part.body)
         .map_err(|_| Reply::new(400).because("Bad Deferred List"))?;
+    let keep = list.terms.keep;
+    if list.terms.action == Some(Action::List) {
+        let first = First::Page(list.terms);
+        return Ok(Wanted { first, keep });
+    }
     let mut found = Vec::new();
     for reference in list.references() {
         let waiting = call.services.deferred.find(&call.sender, reference).await;
         found.extend(waiting.map_err(|_: StoreError| Reply::new(500))?);
     }
-    match found.is_empty() {
-        true => Err(Reply::new(404).because("No Such Message")),
-        false => Ok(Wanted::These(found)),
-    }
+    let first = match (found.is_empty(), keep) {
+        (false, _) => First::These(found),
+        (true, true) => First::Nothing,
+        (true, false) => return Err(Reply::new(404).because("No Such Message")),
+    };
+    Ok(Wanted { first, keep })
 }
 
 async fn send(wanted: Wanted, handover: &mut Handover) -> Result<(), Broken> {
     handover.bound().await?;
-    match wanted {
-        Wanted::These(envelopes) => {
+    match wanted.first {
+        First::These(envelopes) => {
             for envelope in &envelopes {
                 handover.send(envelope).await?;
             }
+            handover.finish().await?;
+        }
+        First::All => handover.send_all().await?,
+        First::Page(terms) => {
+            let mut page = requests::page(handover, &terms).await?;
+            page.terms.action = Some(Action::List);
+            let page = page.to_bytes().into();
+            handover.send_document(mime::DEFERRED_LIST, page).await?;
+        }
+        First::Nothing => {}
+    }
+    match wanted.keep {
+        true => requests::serve_on(handover).await,
+        false => {
+            requests::serve(handover).await?;
             handover.finish().await
         }
-        Wanted::All => handover.send_all().await,
     }
 }

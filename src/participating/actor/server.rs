@@ -1,7 +1,7 @@
 use super::{
     Services,
     call::Call,
-    deposit, disposition, drain,
+    deletion, deposit, disposition, drain,
     drains::Occasion,
     live,
     mailbox::{self, Subscriptions},
@@ -14,6 +14,7 @@ use crate::{
     deferred::MailboxChanged,
     identity::Address,
     participating::routing::{ALLOW, ALLOW_EVENTS, NoRoute, Route, route},
+    policy::Handing,
     profile::mime,
     sip::{
         actor::Incoming,
@@ -71,7 +72,14 @@ impl Handler<MailboxChanged> for Server {
 
     fn handle(&mut self, news: MailboxChanged, _: &mut Self::Context) {
         if self.services.watchers.has(&news.recipient) {
-            self.subscriptions.changed(&news.recipient);
+            let (services, subscriptions) = (self.services.clone(), self.subscriptions.clone());
+            let recipient = news.recipient.clone();
+            actix_rt::spawn(async move {
+                let handing = services.handing(&recipient).await;
+                if handing.is_ok_and(Handing::tells) {
+                    subscriptions.changed(&recipient);
+                }
+            });
         }
         // every shard hears of it; the first one sees to it
         let is_first = self.services.endpoint.shard() == 0;
@@ -139,7 +147,7 @@ async fn serve_user(
         Route::Mailbox(mailbox, package) => {
             mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package).await;
         }
-        Route::Delete => pager::delete(services, incoming, sender).await,
+        Route::Delete => deletion::delete(services, incoming, sender).await,
         Route::Notifications => disposition::returned(services, incoming, sender).await,
         Route::Deferred => {
             let owner = sender.clone();

@@ -9,12 +9,13 @@ use crate::{
         devices::{Devices, Rest},
         watchers::Watchers,
     },
-    policy::{self, backoff},
+    policy::{self, Handing, backoff},
     sip::{
         actor::{EndpointHandle, Incoming},
         codec::Message,
     },
     sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
+    store::StoreError,
 };
 use std::{
     rc::Rc,
@@ -98,6 +99,12 @@ impl Services {
             }
         };
         self.devices.failed(user, device, rest);
+    }
+
+    /// How what waits for `user` is to be handed over.
+    pub(super) async fn handing(&self, user: &Address) -> Result<Handing, StoreError> {
+        let subscriber = self.subscribers.get(user).await?;
+        Ok(subscriber.map_or(Handing::Deliver, |known| known.settings.handing))
     }
 
     /// Answers `incoming`.

@@ -39,8 +39,9 @@ pub(super) struct Refused {
 const MOST_CHUNKS: usize = 64;
 
 impl Underway {
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// Whether everything that was sent is answered.
+    pub fn is_settled(&self) -> bool {
+        self.messages.is_empty() && self.chunks.is_empty()
     }
 
     /// Whether a chunk of `octets` may go within a window of so many octets.

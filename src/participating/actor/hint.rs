@@ -1,0 +1,62 @@
+use super::{Services, pager};
+use crate::{
+    content::message_summary::{MULTIMEDIA_MESSAGE, MessageSummary},
+    identity::Address,
+    participating::invitation,
+    profile::{mime, psi},
+    sip::codec::{Method, Name},
+    sip_core::Binding,
+    store::StoreError,
+};
+use futures_util::future::join_all;
+use std::rc::Rc;
+
+/// Tells devices that do not watch the mailbox that something waits in it: one MESSAGE each with
+/// a summary, or with a line of text where a device does not read that. None is told twice of the
+/// same oldest message.
+pub(super) async fn tell(
+    services: &Rc<Services>,
+    user: &Address,
+    devices: &[Binding],
+) -> Result<(), StoreError> {
+    let waiting = services.deferred.waiting(user).await?;
+    let Some(oldest) = waiting.head else {
+        return Ok(());
+    };
+    let due = devices.iter().filter(|device| {
+        let watches = services
+            .watchers
+            .is_watched_by(user, &device.contact.to_string());
+        !watches && services.devices.tell(user, device, oldest)
+    });
+    let count = u32::try_from(waiting.count).unwrap_or(u32::MAX);
+    join_all(due.map(|device| tell_one(services, user, device, count))).await;
+    Ok(())
+}
+
+async fn tell_one(services: &Services, user: &Address, device: &Binding, count: u32) {
+    let summary = MessageSummary::of_new(user.as_str(), MULTIMEDIA_MESSAGE, count).to_bytes();
+    let mut answer = send(services, user, device, mime::MESSAGE_SUMMARY, summary).await;
+    if matches!(answer, Some(415 | 488)) {
+        let line = format!("{count} messages wait for you.");
+        answer = send(services, user, device, mime::TEXT, line.into_bytes()).await;
+    }
+    tracing::debug!(%user, contact = %device.contact, ?answer, "told that messages wait");
+}
+
+async fn send(
+    services: &Services,
+    user: &Address,
+    device: &Binding,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Option<u16> {
+    let function = format!("sip:{}@{}", psi::DEFERRED, services.domain_of(user));
+    let function = Address::parse(&function).ok()?;
+    let request = pager::addressed(services, Method::Message, device, &function, user)
+        .header(Name::AcceptContact, invitation::ACCEPT_CONTACT)
+        .body(content_type, body);
+    pager::exchange(services, request.build(), device)
+        .await
+        .ok()
+}
