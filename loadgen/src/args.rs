@@ -49,6 +49,12 @@ pub enum Command {
     Deferred(crate::deferred::options::Options),
     /// The same load on an XMPP server that keeps messages for those who are away.
     Xmpp(crate::deferred::options::XmppOptions),
+    /// Long runs on the deferred function itself: much that waits, much that comes and goes, starts.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::store::options::Command,
+    },
 }
 
 /// What to do.

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod scene;
 mod server;
+mod store;
 mod users;
 
 use clap::Parser;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         args::Command::Scenario(scenario) => play(scenario),
         args::Command::Relay(options) => relay::run(options).map(clean_or_broken),
         args::Command::Deferred(options) => deferred::run(options).map(clean_or_broken),
+        args::Command::Store { command } => store::run(command).map(clean_or_broken),
         args::Command::Xmpp(options) => deferred::run_xmpp(options).map(clean_or_broken),
     };
     outcome.unwrap_or_else(|advice| {
