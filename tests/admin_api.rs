@@ -6,7 +6,10 @@ mod harness;
 use document::Document;
 use harness::{Server, eventually};
 use serde_json::{Value, json};
-use std::{process::Command, time::Duration};
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
 
 const BOB: &str = "/api/v1/subscribers/sip:bob@localhost";
 
@@ -19,15 +22,20 @@ fn server_with_a_message() -> Server {
     server
 }
 
-/// Alice sends Bob a message.
+/// Alice sends Bob a message, and it is stored.
 fn send(server: &Server, message_id: &str) {
-    let sent = Command::new(env!("CARGO_BIN_EXE_restante"))
+    let sent = try_to_send(server, message_id);
+    assert!(sent.status.success(), "{sent:?}");
+}
+
+/// Alice sends Bob a message.
+fn try_to_send(server: &Server, message_id: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_restante"))
         .env("RESTANTE_SERVER", server.sip().to_string())
         .args(["send", "--from", "alice", "--password", "wonder"])
         .args(["--to", "bob", "--text", "hello", "--message-id", message_id])
         .output()
-        .expect("the program starts");
-    assert!(sent.status.success(), "{sent:?}");
+        .expect("the program starts")
 }
 
 #[test]
@@ -94,6 +102,7 @@ fn answers_have_the_shape_which_the_document_gives_them() {
         ("GET", subscriber, None, 200),
         ("PATCH", subscriber, Some(&change), 200),
         ("PUT", set_password, Some(&password), 200),
+        ("GET", "/api/v1/classes", None, 200),
         ("GET", "/api/v1/queues", None, 200),
         ("GET", queue, None, 200),
         ("GET", "/api/v1/queues/{address}/{sequence}", None, 200),
@@ -130,13 +139,16 @@ fn answers_have_the_shape_which_the_document_gives_them() {
 
 #[test]
 fn settings_of_a_subscriber_survive_a_restart() {
-    let mut server = Server::start().subscriber("bob", "builder");
+    let mut server = Server::with("deferred.classes.gold.max_messages", 5)
+        .start()
+        .subscriber("bob", "builder");
     let (_, bob) = server.get(BOB);
     assert_eq!(
         (&bob["class"], &bob["handing"], &bob["deferral"]),
         (&json!("default"), &json!("deliver"), &json!(true))
     );
     for (change, status, handing) in [
+        (json!({ "class": "gold" }), 200, "deliver"),
         (json!({ "handing": "notify-only" }), 200, "notify-only"),
         (json!({ "deferral": false }), 200, "notify-only"),
         (json!({ "handing": "later" }), 400, "notify-only"),
@@ -155,6 +167,52 @@ fn settings_of_a_subscriber_survive_a_restart() {
         (&bob["handing"], &bob["deferral"]),
         (&json!("hold"), &json!(true))
     );
+    assert_eq!(bob["class"], "gold");
+}
+
+#[test]
+fn class_of_a_subscriber_bounds_the_mailbox() {
+    let server = Server::with("deferred.max_messages", 2)
+        .with("deferred.max_share", 100)
+        .with("deferred.classes.gold.max_messages", 3)
+        .with("deferred.classes.ticker.when_full", "drop_oldest")
+        .start()
+        .subscriber("alice", "wonder")
+        .subscriber("bob", "builder");
+    let (_, classes) = server.get("/api/v1/classes");
+    let named = |name: &str| {
+        let classes = classes.as_array().expect("a list").iter();
+        let mut found = classes.filter(|class| class["class"] == name);
+        found.next().expect("such a class").clone()
+    };
+    assert_eq!(named("default")["max_messages"], 2);
+    assert_eq!(named("gold")["max_messages"], 3);
+    assert_eq!(named("ticker")["when_full"], "drop_oldest");
+
+    for (class, message_id, is_stored) in [
+        ("default", "one", true),
+        ("default", "two", true),
+        ("default", "three", false),
+        ("gold", "three", true),
+        ("gold", "four", false),
+        ("ticker", "four", true),
+    ] {
+        let change = json!({ "class": class });
+        let (status, answer) = server.order("PATCH", BOB, Some(&change), true);
+        assert_eq!(status, 200, "{answer}");
+        let sent = try_to_send(&server, message_id);
+        assert_eq!(
+            sent.status.success(),
+            is_stored,
+            "{class} {message_id}: {sent:?}"
+        );
+    }
+    let (_, mailbox) = server.get("/api/v1/queues/sip:bob@localhost");
+    let items = mailbox["items"].as_array().expect("a list").iter();
+    let ids: Vec<_> = items.map(|item| item["message_id"].clone()).collect();
+    assert_eq!(mailbox["limits"]["class"], "ticker");
+    assert!(!ids.contains(&json!("one")), "the oldest is gone: {ids:?}");
+    assert_eq!(ids.last(), Some(&json!("four")), "{ids:?}");
 }
 
 #[test]

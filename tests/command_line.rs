@@ -193,7 +193,7 @@ fn settings_and_single_messages_are_managed_with_and_without_a_server() {
     let (said, _) = run(&mut at(&server), "store show");
     assert!(said.contains("2 messages"), "{said}");
     let (said, _) = run(&mut at(&server), "queue show bob");
-    assert!(said.starts_with("2 of 1000 messages"), "{said}");
+    assert!(said.starts_with("0 % full: 2 of 1000 messages"), "{said}");
     let (entries, _) = run(&mut at(&server), "queue show bob --json");
     let entries: Value = serde_json::from_str(&entries).expect("JSON");
     assert_eq!(entries[0]["message_id"], "second");

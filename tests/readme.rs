@@ -24,6 +24,19 @@ fn configuration_table_names_every_key_with_its_default() {
     assert!(invented.is_empty(), "README invents: {invented:#?}");
 }
 
+#[test]
+fn every_configuration_example_is_understood() {
+    let text = readme();
+    let examples = text.split("```toml\n").skip(1);
+    let mut seen = 0;
+    for example in examples {
+        let (example, _) = example.split_once("```").expect("it ends");
+        Config::parse(example, []).unwrap_or_else(|error| panic!("{example}\n{error}"));
+        seen += 1;
+    }
+    assert!(seen > 0, "README shows no configuration");
+}
+
 /// Whether the table calls the key `unset`, and a text may be set for it.
 fn is_optional(key: &str, default: &str) -> bool {
     let parts = key.split_once('.');
@@ -42,8 +55,7 @@ fn is_optional(key: &str, default: &str) -> bool {
 
 /// Key and default of every row of the table.
 fn documented() -> BTreeMap<String, String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let text = std::fs::read_to_string(path).expect("README is readable");
+    let text = readme();
     let (_, behind) = text
         .split_once("<!-- configuration table")
         .expect("README marks its table");
@@ -71,4 +83,9 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String
             into.insert(prefix.to_owned(), value.to_string());
         }
     }
+}
+
+fn readme() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    std::fs::read_to_string(path).expect("README is readable")
 }

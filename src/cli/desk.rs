@@ -4,9 +4,9 @@ use crate::{
     http::{
         AdminToken, TokenError,
         view::{
-            EntryView, JobView, MailboxView, MessageView, NewPassword, NewSubscriber, Page, Paged,
-            Purged, QueuesView, RefusalView, StoreView, SubscriberChange, SubscriberView,
-            WhichCopies,
+            EntryView, JobView, LimitsView, MailboxView, MessageView, NewPassword, NewSubscriber,
+            Page, Paged, Purged, QueuesView, RefusalView, StoreView, SubscriberChange,
+            SubscriberView, WhichCopies,
         },
     },
     syntax::percent,
@@ -149,6 +149,10 @@ impl Desk {
             path = format!("{path}?recipient={}", segment(recipient));
         }
         self.ask("DELETE", &path)
+    }
+
+    pub(super) fn classes(&self) -> Result<Vec<LimitsView>, DeskError> {
+        self.ask("GET", "/classes")
     }
 
     pub(super) fn store(&self) -> Result<StoreView, DeskError> {

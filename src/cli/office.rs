@@ -6,9 +6,9 @@ use crate::{
     http::{
         ServiceError, Services,
         view::{
-            EntryView, JobView, MailboxView, MessageView, NewPassword, NewSubscriber, Page,
-            PageRequest, Paged, Purged, QueuesView, StoreView, SubscriberChange, SubscriberView,
-            WhichCopies,
+            EntryView, JobView, LimitsView, MailboxView, MessageView, NewPassword, NewSubscriber,
+            Page, PageRequest, Paged, Purged, QueuesView, StoreView, SubscriberChange,
+            SubscriberView, WhichCopies,
         },
     },
     identity::Address,
@@ -164,6 +164,13 @@ impl Office {
         match self {
             Self::Desk(desk) => Ok(desk.delete_message(message_id, which)?),
             Self::Store(store) => store.run(|services| services.delete_message(message_id, which)),
+        }
+    }
+
+    pub(super) fn classes(&self) -> Outcome<Vec<LimitsView>> {
+        match self {
+            Self::Desk(desk) => Ok(desk.classes()?),
+            Self::Store(store) => store.run(async |services| Ok(services.classes())),
         }
     }
 

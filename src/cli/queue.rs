@@ -3,7 +3,7 @@ use super::{Outcome, Place, office::Office, person, table::Form};
 use crate::http::view::MailboxView;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode, time::Duration};
 
 /// List, show, delete and purge what waits for offline subscribers
 #[derive(Debug, Args)]
@@ -12,6 +12,7 @@ Speaks to the running server; while none runs, the store in the data folder is o
 
 Examples:
   restante queue list                 every recipient for whom something waits
+  restante queue classes              the classes of service: what bounds a mailbox
   restante queue show bob             how full Bob's mailbox is, and his messages, oldest first
   restante queue delete bob 17        give up the message with this number
   restante queue purge bob            give up all of them; the trace of each says so")]
@@ -24,6 +25,11 @@ pub(super) struct Arguments {
 enum Action {
     /// List every recipient for whom something waits
     List {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the classes of service, which bound the mailboxes of their subscribers
+    Classes {
         #[command(flatten)]
         form: Form,
     },
@@ -58,6 +64,7 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
                 [queue.recipient.clone(), queue.count.to_string(), size]
             })?;
         }
+        Action::Classes { form } => print_classes(&office, form)?,
         Action::Show { user, form } => {
             let mailbox = office.queue(&person::parse(&user)?)?;
             form.say(&level(&mailbox));
@@ -101,11 +108,39 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
 fn level(mailbox: &MailboxView) -> String {
     let limits = &mailbox.limits;
     format!(
-        "{} of {} messages, {} of {} (class {})",
+        "{} % full: {} of {} messages, {} of {} (class {})",
+        mailbox.level,
         mailbox.count,
         limits.max_messages,
         ByteSize::b(mailbox.octets),
         ByteSize::b(limits.max_octets),
         limits.class
     )
+}
+
+fn print_classes(office: &Office, form: Form) -> Result<(), Box<dyn Error>> {
+    let heading = [
+        "CLASS",
+        "MESSAGES",
+        "SIZE",
+        "ONE MESSAGE",
+        "ONE SENDER",
+        "AGE",
+        "WHEN FULL",
+        "WARN AT",
+    ];
+    form.print(&office.classes()?, heading, |class| {
+        let percent = |number: u8| format!("{number} %");
+        [
+            class.class.clone(),
+            class.max_messages.to_string(),
+            ByteSize::b(class.max_octets).to_string(),
+            ByteSize::b(class.max_message).to_string(),
+            percent(class.max_share),
+            humantime::format_duration(Duration::from_secs(class.max_age)).to_string(),
+            class.when_full.clone(),
+            percent(class.warn_at),
+        ]
+    })?;
+    Ok(())
 }

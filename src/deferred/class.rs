@@ -4,8 +4,14 @@ use super::{
     mailbox::{MailboxRecord, Warned},
 };
 use bytesize::ByteSize;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 /// What a full mailbox does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +22,15 @@ pub enum WhenFull {
     Refuse,
     /// It drops the oldest message of the lowest priority, never one more urgent than what comes.
     DropOldest,
+}
+
+impl fmt::Display for WhenFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refuse => "refuse",
+            Self::DropOldest => "drop_oldest",
+        })
+    }
 }
 
 /// A table `[deferred.classes.NAME]`: what it does not say is as in `[deferred]`.
@@ -118,7 +133,7 @@ impl Class {
     }
 
     /// How full a mailbox is, in percent of the nearer bound.
-    pub(super) fn level(&self, count: u64, octets: u64) -> u64 {
+    pub fn level(&self, count: u64, octets: u64) -> u64 {
         let percent = |part: u64, whole: u64| match whole {
             0 => 100,
             _ => u64::try_from(u128::from(part) * 100 / u128::from(whole)).unwrap_or(u64::MAX),
@@ -144,7 +159,11 @@ impl Class {
 pub struct Classes {
     usual: Arc<Class>,
     named: BTreeMap<String, Arc<Class>>,
+    missed: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// Names of classes there are not that are remembered, so that each is warned of once.
+const MISSED: usize = 100;
 
 impl Classes {
     /// The classes of a configuration.
@@ -155,13 +174,30 @@ impl Classes {
         Self {
             named: named.collect(),
             usual: Arc::new(usual),
+            missed: Arc::default(),
         }
     }
 
     /// The class of this name; the usual one where none is named, or none has that name.
     pub fn of(&self, name: Option<&str>) -> &Arc<Class> {
-        name.and_then(|name| self.named.get(name))
-            .unwrap_or(&self.usual)
+        let Some(name) = name else {
+            return &self.usual;
+        };
+        self.named.get(name).unwrap_or_else(|| {
+            self.miss(name);
+            &self.usual
+        })
+    }
+
+    fn miss(&self, name: &str) {
+        let mut missed = self.missed.lock();
+        if missed.len() < MISSED && missed.insert(name.to_owned()) {
+            tracing::warn!(
+                class = name,
+                "subscribers of a class that `deferred.classes` does not have: what holds for \
+                 them is `[deferred]`"
+            );
+        }
     }
 
     /// Whether there is a class of this name.

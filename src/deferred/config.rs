@@ -62,6 +62,11 @@ impl Config {
                 "at most 100 percent",
             ),
             (
+                self.classes.contains_key("default"),
+                "deferred.classes",
+                "classes of other names than `default`, which is `[deferred]` itself",
+            ),
+            (
                 !classes().all(|class| {
                     percent(class.max_share) && percent(class.warn_at) && class.max_share != Some(0)
                 }),

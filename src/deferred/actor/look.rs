@@ -2,7 +2,7 @@ use super::Deferred;
 use crate::{
     clock,
     deferred::{
-        ContentId, Envelope, Step, Totals, Waiting,
+        ContentId, Envelope, MailboxChanged, Step, Totals, Waiting,
         history::{self, History, Passed},
         keys,
         live::Live,
@@ -147,6 +147,21 @@ impl Deferred {
             }))
         })
         .await
+    }
+
+    /// Tells those who care for a mailbox of it as if something had arrived: what is known of its
+    /// owner has changed.
+    pub async fn nudge(&self, recipient: &Address) -> Result<(), StoreError> {
+        let waiting = self.waiting(recipient).await?;
+        if !waiting.is_empty() {
+            self.0.chores.tell(MailboxChanged {
+                recipient: recipient.clone(),
+                waiting,
+                arrived: true,
+                warn: false,
+            });
+        }
+        Ok(())
     }
 
     /// Books that the owner of a mailbox was given the warning.

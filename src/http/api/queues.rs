@@ -1,7 +1,7 @@
 use super::{Answer, Operation, document::Refusals, operation};
 use crate::http::{
     Services,
-    view::{EntryView, MailboxView, PageRequest, Purged, QueuesView},
+    view::{EntryView, LimitsView, MailboxView, PageRequest, Purged, QueuesView},
 };
 use actix_web::{
     HttpResponse,
@@ -10,12 +10,24 @@ use actix_web::{
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
+        operation(__path_list_classes, list_classes),
         operation(__path_list_queues, list_queues),
         operation(__path_show_queue, show_queue),
         operation(__path_purge_queue, purge_queue),
         operation(__path_show_entry, show_entry),
         operation(__path_delete_entry, delete_entry),
     ]
+}
+
+/// Lists the classes of service, the default one first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/classes",
+    tag = "queues",
+    responses((status = 200, description = "All of them", body = Vec<LimitsView>), Refusals)
+)]
+async fn list_classes(services: Data<Services>) -> Answer {
+    Ok(HttpResponse::Ok().json(services.classes()))
 }
 
 /// Lists the recipients for whom something waits, and what waits for all.

@@ -290,7 +290,8 @@ async fn queue_is_listed_shown_traced_and_purged() {
     fixture.store("second", b"two!").await;
 
     let (_, queues) = fixture.order("GET", "/queues", Value::Null).await;
-    let expected = json!([{ "recipient": "sip:bob@localhost", "count": 2, "octets": 7 }]);
+    let expected =
+        json!([{ "recipient": "sip:bob@localhost", "count": 2, "octets": 7, "notifications": 0 }]);
     assert_eq!(queues["items"], expected);
 
     let path = "/queues/sip:bob@localhost";

@@ -1,11 +1,13 @@
 use super::{Outcome, ServiceError, Services, address, full};
 use crate::{
-    deferred::{Envelope, Kind},
+    deferred::{Class, Envelope, Kind},
     http::view::{
         DEFAULT_CLASS, EntryView, LimitsView, MailboxView, PageRequest, Purged, QueueView,
         QueuesView,
     },
+    identity::Address,
 };
+use std::sync::Arc;
 
 /// What waits, for whom.
 ///
@@ -22,6 +24,7 @@ impl Services {
             recipient: recipient.to_string(),
             count: waiting.count,
             octets: waiting.octets,
+            notifications: waiting.notifications,
         });
         Ok(QueuesView {
             messages: totals.messages,
@@ -41,6 +44,7 @@ impl Services {
                 .map_err(|_| ServiceError::After(text.clone()))?,
         };
         let limit = page.limit();
+        let class = self.class_of(&recipient).await?;
         let waiting = self.deferred.waiting(&recipient).await?;
         let found = self.deferred.list(&recipient, after, limit).await?;
         let last = found.iter().map(|envelope| envelope.sequence).max();
@@ -49,7 +53,9 @@ impl Services {
             recipient: recipient.to_string(),
             count: waiting.count,
             octets: waiting.octets,
-            limits: self.limits(),
+            notifications: waiting.notifications,
+            level: class.level(waiting.count, waiting.octets),
+            limits: limits(&class),
             items: found.iter().map(entry).collect(),
             next,
         })
@@ -93,15 +99,32 @@ impl Services {
         Ok(Purged { messages })
     }
 
-    fn limits(&self) -> LimitsView {
-        let config = self.deferred.config();
-        LimitsView {
-            class: DEFAULT_CLASS.to_owned(),
-            max_messages: config.max_messages,
-            max_octets: config.max_octets.as_u64(),
-            max_message: config.max_message.as_u64(),
-            max_age: config.max_age.as_secs(),
-        }
+    /// The classes of service there are, the default one first.
+    pub fn classes(&self) -> Vec<LimitsView> {
+        let classes = self.deferred.classes();
+        let names = classes.names().map(Some);
+        let all = std::iter::once(None).chain(names);
+        all.map(|name| limits(classes.of(name))).collect()
+    }
+
+    /// The class that bounds a mailbox, also of one who is no subscriber any more.
+    async fn class_of(&self, recipient: &Address) -> Outcome<Arc<Class>> {
+        let subscriber = self.subscribers.get(recipient).await?;
+        let name = subscriber.and_then(|subscriber| subscriber.settings.class.clone());
+        Ok(self.deferred.classes().of(name.as_deref()).clone())
+    }
+}
+
+fn limits(class: &Class) -> LimitsView {
+    LimitsView {
+        class: class.name.as_deref().unwrap_or(DEFAULT_CLASS).to_owned(),
+        max_messages: class.max_messages,
+        max_octets: class.max_octets.as_u64(),
+        max_message: class.max_message.as_u64(),
+        max_share: class.max_share,
+        max_age: class.max_age.as_secs(),
+        when_full: class.when_full.to_string(),
+        warn_at: class.warn_at,
     }
 }
 

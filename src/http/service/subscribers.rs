@@ -55,6 +55,8 @@ impl Services {
         let address = address(given)?;
         let amendment = self.amendment(change)?;
         self.subscribers.amend(&address, amendment).await?;
+        // what waits may go out now, or be told of
+        self.deferred.nudge(&address).await?;
         self.subscriber(given).await
     }
 
@@ -86,13 +88,17 @@ impl Services {
 
     /// The class of this name; none for the default one.
     fn known_class(&self, name: String) -> Outcome<Option<Arc<str>>> {
-        let known = [DEFAULT_CLASS];
-        match known.contains(&name.as_str()) {
-            true if name == DEFAULT_CLASS => Ok(None),
+        let classes = self.deferred.classes();
+        if name == DEFAULT_CLASS {
+            return Ok(None);
+        }
+        match classes.has(&name) {
             true => Ok(Some(name.into())),
             false => Err(ServiceError::UnknownClass {
+                known: classes
+                    .names()
+                    .fold(DEFAULT_CLASS.to_owned(), |all, name| all + ", " + name),
                 given: name,
-                known: known.join(", "),
             }),
         }
     }

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 /// A page of the recipients for whom something waits, and what waits for all.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct QueuesView {
-    /// Messages that wait, for all recipients.
+    /// Messages and notifications that wait, for all recipients.
     pub messages: u64,
     /// Their octets.
     pub octets: u64,
@@ -24,6 +24,8 @@ pub struct QueueView {
     pub count: u64,
     /// Their octets.
     pub octets: u64,
+    /// Notifications of what became of the recipient's own messages.
+    pub notifications: u64,
 }
 
 /// One mailbox: its level, its limits, and a page of what waits in it.
@@ -35,6 +37,10 @@ pub struct MailboxView {
     pub count: u64,
     /// Their octets.
     pub octets: u64,
+    /// Notifications of what became of the recipient's own messages.
+    pub notifications: u64,
+    /// How full it is, in percent of the nearer bound.
+    pub level: u64,
     /// What bounds it.
     pub limits: LimitsView,
     /// The messages on this page, oldest first.
@@ -55,8 +61,14 @@ pub struct LimitsView {
     pub max_octets: u64,
     /// Most octets of one message.
     pub max_message: u64,
+    /// Percent of the messages that one sender may fill.
+    pub max_share: u8,
     /// Longest time a message waits, in seconds.
     pub max_age: u64,
+    /// What a full mailbox does: `refuse` what comes, or `drop_oldest`.
+    pub when_full: String,
+    /// Percent from which the receiver is warned; 0 for never.
+    pub warn_at: u8,
 }
 
 /// One message that waits.
