@@ -1,9 +1,10 @@
-//! The server is killed twenty times at random moments under load. What it promised survives:
+//! The server is killed again and again at random moments under load. What it promised survives:
 //! every message whose sender was told that it is safe arrives exactly once and octet for octet,
-//! and nothing that was received by half ever appears.
+//! nothing that was received by half ever appears, and the counters of the mailboxes say what is
+//! in them, to the octet.
 //!
 //! The moments, sizes and contents follow from a seed, which is printed; repeat a run by
-//! `RESTANTE_CRASH_SEED=… cargo test --test crash`.
+//! `RESTANTE_CRASH_SEED=… cargo test --test crash`. `RESTANTE_CRASH_KILLS=200` kills more often.
 mod harness;
 // the load generator's plan and ledger, as they are
 #[allow(dead_code)]
@@ -18,13 +19,15 @@ mod plan;
 
 #[path = "crash/clients.rs"]
 mod clients;
+#[path = "crash/counters.rs"]
+mod counters;
 #[path = "crash/evidence.rs"]
 mod evidence;
 #[path = "crash/notes.rs"]
 mod notes;
 
 use clients::Clients;
-use harness::{Server, eventually};
+use harness::Server;
 use notes::Notes;
 use octets::Numbers;
 use plan::{Plan, Sizes};
@@ -37,7 +40,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the server is killed.
+/// How often the server is killed, if nothing else is said.
 const KILLS: u64 = 20;
 
 /// Clients that send all the time.
@@ -53,8 +56,8 @@ const NO_END: u64 = 1_000_000;
 const AFTERMATH: Duration = Duration::from_secs(60);
 
 #[test]
-fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
-    let seed = seed();
+fn promised_messages_survive_every_kill_and_arrive_exactly_once() {
+    let (seed, kills) = (seed(), kills());
     println!("seed {seed}: repeat with RESTANTE_CRASH_SEED={seed}");
     let plan = Plan {
         seed,
@@ -70,7 +73,7 @@ fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
     }
     let clients = Clients::start(&plan, notes.clone(), server.sip());
 
-    kill_again_and_again(&mut server, &notes, seed);
+    kill_again_and_again(&mut server, &notes, seed, kills);
     notes.say_enough();
     let unanswered = clients.finish_sending(AFTERMATH);
     assert!(
@@ -78,6 +81,8 @@ fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
         "{}",
         evidence::of_unanswered(&notes, &unanswered, &server)
     );
+    let waiting = counters::settled(&server, AFTERMATH);
+    println!("waiting after the last kill: {waiting:?}");
     clients.retrieve(AFTERMATH);
 
     let verdict = notes.verdict();
@@ -88,11 +93,11 @@ fn promised_messages_survive_twenty_kills_and_arrive_exactly_once() {
         evidence::of_faults(&notes, &server)
     );
     assert!(
-        verdict.acknowledged > KILLS,
+        verdict.acknowledged > kills,
         "hardly any load: {verdict:#?}"
     );
     assert!(verdict.retries > 0, "no kill hit anybody: {verdict:#?}");
-    nothing_is_left(&server);
+    counters::empty(&server, AFTERMATH);
 }
 
 /// A login outlives the server: its user has no reason to log in again.
@@ -127,10 +132,10 @@ async fn user_who_stays_logged_in_is_served_after_a_restart() {
 }
 
 /// Lives of random length, each ended by SIGKILL, each followed by another.
-fn kill_again_and_again(server: &mut Server, notes: &Notes, seed: u64) {
+fn kill_again_and_again(server: &mut Server, notes: &Notes, seed: u64, kills: u64) {
     let mut numbers = Numbers::new(seed, u64::MAX);
     let begun = Instant::now();
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         sleep(Duration::from_millis(100 + numbers.below(1400)));
         notes.broke();
         server.kill9();
@@ -148,23 +153,19 @@ fn kill_again_and_again(server: &mut Server, notes: &Notes, seed: u64) {
     }
 }
 
-/// Every mailbox is empty once everything was confirmed.
-fn nothing_is_left(server: &Server) {
-    let empty = || {
-        let (status, page) = server.get("/api/v1/queues");
-        let items = page["items"].as_array().map(Vec::len);
-        status == 200 && items == Some(0)
-    };
-    let left = || server.get("/api/v1/queues").1;
-    assert!(
-        eventually(Duration::from_secs(10), empty),
-        "left behind: {:#}",
-        left()
-    );
+fn seed() -> u64 {
+    given("RESTANTE_CRASH_SEED").unwrap_or_else(|| restante::net::random_u64() >> 11)
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("RESTANTE_CRASH_SEED").ok();
-    let given = given.and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| restante::net::random_u64() >> 11)
+fn kills() -> u64 {
+    given("RESTANTE_CRASH_KILLS").unwrap_or(KILLS)
+}
+
+/// The number the environment gives.
+fn given(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable}: {text}")),
+    )
 }
