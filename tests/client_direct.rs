@@ -317,7 +317,7 @@ async fn sender_who_asked_is_told_of_the_delivery() {
     let receipt = caller.send(outgoing).await.unwrap();
     bob.next().await;
     let notice = timeout(PATIENCE, notices.next()).await.unwrap().unwrap();
-    let imdn = notice.notification().unwrap();
+    let imdn = notice.notifications().remove(0);
     assert_eq!(imdn.message_id, receipt.message_id);
     assert_eq!(imdn.disposition, Disposition::Delivered);
     assert_eq!(notice.from, Some(address("bob")));

@@ -4,8 +4,9 @@ mod harness;
 use harness::Server;
 use serde_json::Value;
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 /// The program, pointed at a data folder, with the environment's own settings left out.
@@ -276,4 +277,53 @@ fn relay_keys_are_listed_and_rotated_and_never_shown() {
         "{said}"
     );
     assert!(!said.contains("00112233"), "a secret is shown: {said}");
+}
+
+#[test]
+fn sender_who_asks_is_shown_what_becomes_of_the_message() {
+    let server = Server::start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    let mut send = at(&server);
+    send.args(["send", "--text", "Read?", "--report", "stored,delivered"])
+        .args(["--from", "alice", "--password", "secret", "--to", "bob"])
+        .stdout(Stdio::piped());
+    let mut sending = send.spawn().expect("the program starts");
+    let said = sending.stdout.take().expect("a pipe");
+    let mut said = BufReader::new(said).lines().map_while(Result::ok);
+    let stored = said.find(|line| line.starts_with("report"));
+    assert_eq!(stored.as_deref(), Some("report stored: sip:bob@localhost"));
+
+    let inbox = tempfile::tempdir().expect("a folder");
+    let mut receive = at(&server);
+    receive.arg("receive").arg("--save").arg(inbox.path());
+    let (read, code) = run(&mut receive, "--as bob --password secret");
+    assert_eq!(code, 0, "{read}");
+    assert!(read.contains("Read?\n"), "{read}");
+    let delivered: Vec<_> = said.collect();
+    assert_eq!(delivered, ["report delivered: sip:bob@localhost"]);
+    assert!(sending.wait().expect("it ends").success());
+}
+
+#[test]
+fn report_that_comes_later_is_shown_with_what_is_received() {
+    let server = Server::start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    let mut send = at(&server);
+    send.args(["send", "--text", "Read?", "--message-id", "m-1"]);
+    let words = "--from alice --password secret --to bob --report delivered --wait 100ms";
+    let (said, code) = run(&mut send, words);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no more reports after 100ms"), "{said}");
+    let inbox = tempfile::tempdir().expect("a folder");
+    for (user, expected) in [
+        ("bob", "Read?\n"),
+        ("alice", "report of m-1: delivered: sip:bob@localhost\n"),
+    ] {
+        let mut receive = at(&server);
+        receive.arg("receive").arg("--save").arg(inbox.path());
+        let (read, _) = run(&mut receive, &format!("--as {user} --password secret"));
+        assert!(read.contains(expected), "{read}");
+    }
 }

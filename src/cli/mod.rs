@@ -18,6 +18,7 @@ mod person;
 mod queue;
 mod receive;
 mod relay_keys;
+mod report;
 mod send;
 mod serve;
 mod store;

@@ -1,5 +1,5 @@
 //! `restante receive`: logs in and takes what waits.
-use super::{Outcome, device, media};
+use super::{Outcome, device, media, report};
 use crate::{
     client::{self, Body, ClientError, Incoming, Received},
     identity::Address,
@@ -128,6 +128,9 @@ impl<'a> Inbox<'a> {
     }
 
     fn shown_or_saved(&self, received: &Received) -> io::Result<String> {
+        if let Some(told) = report::told(received)? {
+            return Ok(told);
+        }
         if received.content_type.starts_with("text/plain") && received.size <= SHOWN {
             return text_of(&received.body);
         }

@@ -1,7 +1,7 @@
 //! `restante send`: one message, and what became of it.
-use super::{Outcome, REFUSED, device, media};
+use super::{Outcome, REFUSED, device, media, report::Reports};
 use crate::{
-    client::{self, Outgoing},
+    client::{self, ClientError, Outgoing},
     identity::Address,
 };
 use clap::{Args, ValueEnum};
@@ -10,18 +10,21 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
+    time::Duration,
 };
 use tempfile::NamedTempFile;
 
 /// Send a text or a file, and say what became of it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The last line says `delivered`, `stored` (the receiver is offline, the message is on disk) or
-`refused` and why. The exit code is 0 for the first two and 3 for the last.
+The second line says `delivered`, `stored` (the receiver is offline, the message is on disk) or
+`refused` and why. The exit code is 0 for the first two and 3 for the last. With --report, lines
+follow as the receiver's device and the server tell more.
 
 Examples:
   restante send --from alice --password wonder --to bob --text 'See you at eight'
   restante send --from alice --password wonder --to bob --file holiday.mp4 --type video/mp4
+  restante send --from alice --password wonder --to bob --text 'Read?' --report stored,delivered
   echo 'from a pipe' | restante send --from alice --password wonder --to bob --file -")]
 pub(super) struct Arguments {
     /// Who sends
@@ -45,6 +48,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value = "auto")]
     mode: Mode,
     #[command(flatten)]
+    reports: Reports,
+    #[command(flatten)]
     login: device::Login,
 }
 
@@ -67,13 +72,35 @@ enum Mode {
     Channel,
 }
 
+/// How long a login for reports lasts unless it is renewed, which the device does by itself.
+const LIFETIME: Duration = Duration::from_secs(600);
+
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let file = arguments.what.in_a_file()?;
-    let device = device::open(arguments.from.clone(), &arguments.login, device::settings())?;
+    let reports = &arguments.reports;
+    let settings = client::Config {
+        only_notifications: reports.are_wanted(),
+        ..device::settings()
+    };
+    let device = device::open(arguments.from.clone(), &arguments.login, settings)?;
     let outgoing = outgoing(arguments, file.as_ref().map(Source::path))?;
-    let receipt = device.run(async |device| device.send(outgoing).await)?;
-    println!("message-id {}", receipt.message_id);
-    Ok(told(&arguments.to, &receipt.outcome))
+    let code = device.run(async |device| {
+        let Some(mut incoming) = device.incoming() else {
+            return Err(ClientError::Stopped);
+        };
+        if reports.are_wanted() {
+            device.register(LIFETIME).await?;
+        }
+        let receipt = device.send(outgoing).await?;
+        println!("message-id {}", receipt.message_id);
+        let code = told(&arguments.to, &receipt.outcome);
+        if reports.are_wanted() {
+            reports.follow(&mut incoming, &receipt).await;
+            device.unregister().await?;
+        }
+        Ok(code)
+    })?;
+    Ok(code)
 }
 
 /// What the client room is asked to send.
@@ -101,6 +128,7 @@ fn outgoing(arguments: &Arguments, file: Option<&Path>) -> Result<Outgoing, Stri
     if let Some(content_type) = &arguments.content_type {
         outgoing.content_type.clone_from(content_type);
     }
+    outgoing.dispositions = arguments.reports.dispositions();
     outgoing.subject.clone_from(&arguments.subject);
     outgoing.message_id.clone_from(&arguments.message_id);
     outgoing.mode = match arguments.mode {

@@ -54,6 +54,8 @@ pub struct Config {
     pub remembered: usize,
     /// Whether `delivered` is told to senders who asked for it.
     pub notify_delivery: bool,
+    /// Whether nothing but notifications is taken: messages are left to the user's other devices.
+    pub only_notifications: bool,
     /// How often a send is tried before it counts as failed.
     pub attempts: u32,
     /// Pause before the second attempt; doubled for each further one.
@@ -83,6 +85,7 @@ impl Default for Config {
             inbox: 1024,
             remembered: 1024,
             notify_delivery: true,
+            only_notifications: false,
             attempts: 3,
             retry_pause: Duration::from_millis(500),
         }

@@ -3,7 +3,6 @@ use crate::{
     clock::Timestamp,
     content::{cpim::Dispositions, imdn::Imdn},
     identity::Address,
-    profile::mime,
 };
 use bytes::Bytes;
 use std::{
@@ -56,13 +55,12 @@ pub struct Received {
 }
 
 impl Received {
-    /// The disposition notification this message is, if it is one.
-    pub fn notification(&self) -> Option<Imdn> {
+    /// The disposition notifications in this message: what became of messages sent before.
+    /// Nothing where it is another message, or its octets are in a file.
+    pub fn notifications(&self) -> Vec<Imdn> {
         match &self.body {
-            Body::Bytes(octets) if mime::is(&self.content_type, mime::IMDN) => {
-                Imdn::parse(octets).ok()
-            }
-            _ => None,
+            Body::Bytes(octets) => Imdn::all_in(&self.content_type, octets),
+            Body::File(_) => Vec::new(),
         }
     }
 }

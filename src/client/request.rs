@@ -127,38 +127,51 @@ pub(super) fn wrapper(
     wrapper
 }
 
-/// The notification that a message was delivered, and whom it goes to; nothing if its sender did
-/// not ask for it, hides, or if it is a notification itself.
+/// A notification of a device's own.
+#[derive(Clone, Debug)]
+pub(super) struct Notification {
+    /// Where it is sent: the topmost of the recorded route, else the sender of the message.
+    pub uri: Address,
+    /// The sender of the message.
+    pub to: Address,
+    /// The CPIM message.
+    pub body: Bytes,
+}
+
+/// The notification that a message was delivered; nothing if its sender did not ask for it,
+/// hides, or if it is a notification itself.
 ///
 /// Source: RFC 5438 §7.2.1.
-pub(super) fn delivered(
-    head: &CpimHead,
-    recipient: &Address,
-    id: &str,
-) -> Option<(Address, Bytes)> {
+pub(super) fn delivered(head: &CpimHead, recipient: &Address, id: &str) -> Option<Notification> {
     if head.is_notification() || !head.dispositions().positive_delivery {
         return None;
     }
-    let sender = head
-        .imdn("IMDN-Record-Route")
-        .or_else(|| head.from())
-        .and_then(|text| Address::parse(&text).ok())
-        .filter(|sender| sender.domain() != Some("anonymous.invalid"))?;
+    let to = head.from().and_then(|text| Address::parse(&text).ok());
+    let to = to.filter(|sender| sender.domain() != Some("anonymous.invalid"))?;
+    let top = head.imdn_record_route().next();
+    let top = top.and_then(|uri| Address::parse(&uri).ok());
+    let original = head.original_to().map(|uri| uri.into_owned());
     let imdn = Imdn {
         message_id: head.message_id()?.into_owned(),
         date_time: head.date_time()?.into_owned(),
         recipient: Some(recipient.to_string()),
-        original_recipient: head.imdn("Original-To").map(|uri| uri.into_owned()),
+        // the schema has both URIs or none
+        original_recipient: original.or_else(|| Some(recipient.to_string())),
         subject: None,
         disposition: Disposition::Delivered,
     };
-    let body = CpimBuilder::new()
+    let mut body = CpimBuilder::new()
         .from(recipient.as_str())
-        .to(sender.as_str())
-        .message_id(id)
-        .mime("Content-Disposition", "notification")
-        .build(mime::IMDN, &imdn.to_bytes());
-    Some((sender, body))
+        .to(to.as_str())
+        .message_id(id);
+    for uri in head.imdn_record_route() {
+        body = body.imdn("IMDN-Route", &format!("<{uri}>"));
+    }
+    Some(Notification {
+        uri: top.unwrap_or_else(|| to.clone()),
+        to,
+        body: imdn.in_cpim(body),
+    })
 }
 
 /// Whether a text may be an MSRP Message-ID (RFC 4975 §9, `ident`).
@@ -235,9 +248,9 @@ mod tests {
             positive_delivery: true,
             ..Dispositions::default()
         };
-        let (to, body) = delivered(&build(&outgoing), &bob, "n1").unwrap();
-        assert_eq!(to, alice);
-        let told = Cpim::parse(&body).unwrap();
+        let told = delivered(&build(&outgoing), &bob, "n1").unwrap();
+        assert_eq!((&told.uri, &told.to), (&alice, &alice));
+        let told = Cpim::parse(&told.body).unwrap();
         assert!(told.head.is_notification());
         let imdn = Imdn::parse(&told.body).unwrap();
         assert_eq!(
@@ -247,6 +260,28 @@ mod tests {
         assert!(
             delivered(&told.head, &alice, "n2").is_none(),
             "no notification of a notification"
+        );
+    }
+
+    #[test]
+    fn notification_goes_back_by_the_recorded_route() {
+        let text = "From: <sip:alice@h.example>\r\nDateTime: 2006-04-04T12:16:49-05:00\r\n\
+            NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: m1\r\n\
+            imdn.Disposition-Notification: positive-delivery\r\n\
+            imdn.IMDN-Record-Route: <sip:imdn@h.example>\r\n\
+            imdn.IMDN-Record-Route: Team <sip:team@h.example>\r\n\
+            imdn.Original-To: <sip:team@h.example>\r\n\r\nContent-Type: text/plain\r\n\r\n";
+        let head = Cpim::parse(&text.into()).unwrap().head;
+        let told = delivered(&head, &address("sip:bob@h.example"), "n1").unwrap();
+        assert_eq!(told.uri, address("sip:imdn@h.example"));
+        assert_eq!(told.to, address("sip:alice@h.example"));
+        let told = Cpim::parse(&told.body).unwrap();
+        let route: Vec<_> = told.head.imdn_route().collect();
+        assert_eq!(route, ["sip:imdn@h.example", "sip:team@h.example"]);
+        let imdn = Imdn::parse(&told.body).unwrap();
+        assert_eq!(
+            imdn.original_recipient.as_deref(),
+            Some("sip:team@h.example")
         );
     }
 

@@ -2,6 +2,7 @@
 use super::{
     XmlError,
     cpim::{CpimBuilder, Dispositions},
+    multipart,
     xml::{Element, Writer},
 };
 use crate::profile::mime;
@@ -119,6 +120,25 @@ impl Imdn {
         })
     }
 
+    /// Reads the notifications in a body of a type: one document, or several in a multipart. What
+    /// cannot be read is left out; nothing comes of any other type.
+    ///
+    /// Source: RFC 5438 §8.3 (aggregation).
+    pub fn all_in(content_type: &str, body: &Bytes) -> Vec<Self> {
+        if mime::is(content_type, mime::IMDN) {
+            return Self::parse(body).into_iter().collect();
+        }
+        if !mime::is(content_type, mime::MULTIPART_MIXED) {
+            return Vec::new();
+        }
+        let parts = multipart::parse(content_type, body).unwrap_or_default();
+        let parts = parts.iter();
+        let documents = parts.filter(|part| mime::is(part.content_type(), mime::IMDN));
+        documents
+            .filter_map(|part| Self::parse(&part.body).ok())
+            .collect()
+    }
+
     /// Writes the document.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (question, answer) = self.disposition.elements();
@@ -199,6 +219,24 @@ mod tests {
             };
             assert_eq!(Imdn::parse(&imdn.to_bytes()), Ok(imdn));
         }
+    }
+
+    /// RFC 5438 §8.3, where the last boundary is missing.
+    #[test]
+    fn aggregated_notifications_are_read_one_by_one() {
+        let shown = EXAMPLE.replace("delivered", "displayed");
+        let shown = shown.replace("delivery-not", "display-not");
+        let part = |document: &str| {
+            format!("--imdn-boundary\r\nContent-type: message/imdn+xml\r\n\r\n{document}\r\n")
+        };
+        let body = format!("{}{}--imdn-boundary\r\n", part(EXAMPLE), part(&shown));
+        let content_type = "multipart/mixed; boundary=\"imdn-boundary\"";
+        let all = Imdn::all_in(content_type, &body.into());
+        let answers: Vec<_> = all.iter().map(|one| one.disposition).collect();
+        assert_eq!(answers, [Disposition::Delivered, Disposition::Displayed]);
+        let single = Imdn::all_in("message/imdn+xml", &EXAMPLE.into());
+        assert_eq!(single[..], all[..1]);
+        assert!(Imdn::all_in("text/plain", &EXAMPLE.into()).is_empty());
     }
 
     #[test]

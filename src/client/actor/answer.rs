@@ -24,7 +24,10 @@ use std::rc::Rc;
 pub(super) fn handle(device: &Rc<State>, incoming: Incoming) {
     let request = &incoming.request;
     let response = match request.method() {
-        Some(Method::Invite) => return receive::answer(device, incoming),
+        Some(Method::Invite) if takes_calls(device, request) => {
+            return receive::answer(device, incoming);
+        }
+        Some(Method::Invite) => refusal(request, 480).build(),
         Some(Method::Message) => message(device, request),
         Some(Method::Notify) => notify(device, request),
         Some(Method::Options) => capabilities(request),
@@ -36,6 +39,13 @@ pub(super) fn handle(device: &Rc<State>, incoming: Incoming) {
     device.host.endpoint.respond(incoming.key, response);
 }
 
+/// Whether a channel is taken: where only notifications are, those that a server has kept.
+fn takes_calls(device: &State, request: &Message) -> bool {
+    let asserted = request.list(Name::PAssertedIdentity);
+    let mut asserted = asserted.iter().filter_map(|text| Address::parse(text).ok());
+    !device.config().only_notifications || asserted.any(|by| by.user() == psi::STANDFW)
+}
+
 /// A pager message: taken only if there is room for it.
 fn message(device: &Rc<State>, request: &Message) -> Message {
     let Some(slot) = device.reserve() else {
@@ -45,6 +55,11 @@ fn message(device: &Rc<State>, request: &Message) -> Message {
         .value(Name::ContentType)
         .unwrap_or(mime::TEXT.into());
     let (complete, body) = whole(&content_type, request.body());
+    let tells = complete.head.as_ref();
+    let tells = tells.is_some_and(|head| head.is_notification());
+    if device.config().only_notifications && !tells {
+        return refusal(request, 480).build();
+    }
     let id = request.call_id();
     let received = describe(
         &complete,

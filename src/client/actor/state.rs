@@ -206,25 +206,19 @@ impl State {
         slot.send(Box::new(received));
         let asked = head.filter(|_| self.config().notify_delivery);
         let id = net::random_token(16);
-        let Some((to, body)) = asked.and_then(|head| request::delivered(head, &self.address, &id))
-        else {
+        let told = asked.and_then(|head| request::delivered(head, &self.address, &id));
+        let Some(told) = told else {
             return;
         };
         let device = self.clone();
         actix::spawn(async move {
-            let told = device
+            let sent = device
                 .exchange("notification", device.ids(), |ids| {
-                    request::message(
-                        to.as_str(),
-                        &device.address,
-                        &to,
-                        ids,
-                        mime::CPIM,
-                        body.clone(),
-                    )
+                    let (uri, body) = (told.uri.as_str(), told.body.clone());
+                    request::message(uri, &device.address, &told.to, ids, mime::CPIM, body)
                 })
                 .await;
-            if let Err(error) = told {
+            if let Err(error) = sent {
                 tracing::debug!(%error, "delivery notification not sent");
             }
         });
