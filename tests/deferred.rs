@@ -17,7 +17,7 @@ use restante::{
     },
     identity::Address,
     policy::Mode,
-    store::{Scan, Table},
+    store::Table,
 };
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn envelope(function: &Deferred, sequence: u64) -> Envelope {
 async fn ids(function: &Deferred) -> Vec<String> {
     let page = function.list(&address("bob"), 0, 100).await.unwrap();
     page.into_iter()
-        .map(|envelope| envelope.facts.message_id)
+        .map(|envelope| envelope.facts.message_id.clone())
         .collect()
 }
 
@@ -329,7 +329,10 @@ async fn messages_keep_their_order_and_are_listed_by_pages() {
             let page = function.list(&bob, after, 10).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.sequence;
-            seen.extend(page.into_iter().map(|envelope| envelope.facts.message_id));
+            seen.extend(
+                page.into_iter()
+                    .map(|envelope| envelope.facts.message_id.clone()),
+            );
         }
         let expected: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
         assert_eq!(seen, expected, "{}", bench.name);
@@ -856,16 +859,5 @@ async fn queue_tells_of_arrival_delivery_and_expiry_and_cleans_up() {
         }
         assert!(news.contains(&(bob.clone(), 1, true)), "{news:?}");
         assert!(news.iter().all(|(about, ..)| *about == bob), "{news:?}");
-    }
-}
-
-/// All keys of a table.
-fn all(table: Table) -> Scan<'static> {
-    Scan {
-        table,
-        from: &[0],
-        until: &[0xff; 16],
-        limit: usize::MAX,
-        reverse: false,
     }
 }

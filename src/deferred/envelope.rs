@@ -1,7 +1,7 @@
 use super::{content::pieces, record::Body};
 use crate::{clock::Timestamp, content::cpim::Dispositions, identity::Address, policy::Mode};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// What the sender said of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,11 +141,11 @@ impl fmt::Display for State {
     }
 }
 
-/// A message that waits.
+/// A message that waits. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// What the sender said.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// Its place in the receiver's mailbox; grows with every message.
     pub sequence: u64,
     /// When it was stored.

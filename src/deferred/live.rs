@@ -16,9 +16,9 @@ pub(super) struct Live(Mutex<HashMap<Address, Mailbox>>);
 #[derive(Debug, Default)]
 struct Mailbox {
     messages: HashMap<u64, Entry>,
-    /// Pages that somebody holds.
-    pages: usize,
-    /// What was taken out since the oldest of them was read.
+    /// Those who hand messages over from it.
+    watches: usize,
+    /// What was taken out since the first of them began.
     gone: HashSet<u64>,
 }
 
@@ -48,22 +48,22 @@ impl Entry {
 
 impl Mailbox {
     fn is_idle(&self) -> bool {
-        self.messages.is_empty() && self.pages == 0
+        self.messages.is_empty() && self.watches == 0
     }
 }
 
 impl Live {
-    /// Somebody is about to read a page of `recipient`: what is taken out from now on is noted.
+    /// Somebody is about to read the mailbox: what is taken out from now on is noted.
     pub(super) fn watch(&self, recipient: &Address) {
         let mut mailboxes = self.0.lock();
-        mailboxes.entry_ref(recipient).or_default().pages += 1;
+        mailboxes.entry_ref(recipient).or_default().watches += 1;
     }
 
-    /// The page is not held any more.
+    /// What was read is not needed any more.
     pub(super) fn unwatch(&self, recipient: &Address) {
         self.change(recipient, |mailbox| {
-            mailbox.pages = mailbox.pages.saturating_sub(1);
-            if mailbox.pages == 0 {
+            mailbox.watches = mailbox.watches.saturating_sub(1);
+            if mailbox.watches == 0 {
                 mailbox.gone.clear();
             }
         });
@@ -146,7 +146,7 @@ impl Live {
             if entry.holders == 0 && (is_taken || is_blank) {
                 mailbox.messages.remove(&sequence);
             }
-            if is_taken && mailbox.pages > 0 {
+            if is_taken && mailbox.watches > 0 {
                 mailbox.gone.insert(sequence);
             }
         });

@@ -10,7 +10,7 @@
 //! and histories in step; `live` knows what is under way in this run; `capacity` counts what is
 //! being received by the whole process; `class` bounds a mailbox; `extent` knows which octets
 //! came. The actor side holds [`Deferred`], the handle that other rooms use, [`Deposit`] (one
-//! message being received), [`Page`] and [`Transfer`] (messages being handed over) and [`Queue`],
+//! message being received), [`Watch`] and [`Transfer`] (messages being handed over) and [`Queue`],
 //! the actor that expires, cleans up and tells of arrivals.
 mod actor;
 mod capacity;
@@ -33,7 +33,7 @@ mod migration;
 mod order;
 mod record;
 
-pub use actor::{Deferred, Deposit, Interest, MailboxChanged, Page, Queue, Transfer, Warning};
+pub use actor::{Deferred, Deposit, Interest, MailboxChanged, Queue, Transfer, Warning, Watch};
 pub use capacity::{Admission, Reservation};
 pub use class::{Class, ClassConfig, Classes, WhenFull};
 pub use config::Config;

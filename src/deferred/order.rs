@@ -19,6 +19,7 @@ mod tests {
         identity::Address,
     };
     use bytes::Bytes;
+    use std::sync::Arc;
 
     fn page() -> Vec<Envelope> {
         let alice = Address::parse("sip:alice@example.com").unwrap();
@@ -27,10 +28,10 @@ mod tests {
             .into_iter()
             .zip(1..)
             .map(|(priority, sequence)| Envelope {
-                facts: Facts {
+                facts: Arc::new(Facts {
                     priority,
                     ..Facts::new(alice.clone(), alice.clone(), "id")
-                },
+                }),
                 sequence,
                 stored_at: Timestamp::EPOCH,
                 expires_at: Timestamp::EPOCH,

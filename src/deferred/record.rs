@@ -5,7 +5,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// Largest content that stands with its envelope: one entry of the store instead of two, and a
 /// page of a mailbox brings it along. What is larger is stored in pieces.
@@ -121,7 +121,7 @@ impl EnvelopeRecord {
     pub(super) fn into_envelope(self, sequence: u64, standing: Option<(State, u32)>) -> Envelope {
         let (state, attempts) = standing.unwrap_or((State::Stored, self.attempts));
         Envelope {
-            facts: self.facts,
+            facts: Arc::new(self.facts),
             sequence,
             stored_at: self.stored_at,
             expires_at: self.expires_at,

@@ -3,9 +3,13 @@ use restante::{
     deferred::{Config, Deferred, Directory, Facts},
     identity::Address,
     policy::{Settings, Standing},
-    store::{self, Engine, Handle, Lsm, Memory, Readable, Table},
+    store::{self, Engine, Handle, Lsm, Memory, Readable, Scan, Table},
 };
-use std::{process::Command, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 pub struct Bench {
     pub name: &'static str,
@@ -60,23 +64,44 @@ impl Bench {
                 memory.lose_power();
                 Place::Memory(memory.clone())
             }
-            Place::Folder(folder) => {
-                let copy = tempfile::tempdir().unwrap();
-                let mut command = Command::new("cp");
-                command.args(["-r", "."]).arg(copy.path());
-                let status = command.current_dir(folder.path()).status();
-                assert!(status.unwrap().success());
-                Place::Folder(copy)
-            }
+            Place::Folder(folder) => Place::Folder(copy_at_one_moment(folder.path())),
         };
         Self::open(self.name, place, self.config.clone()).await
     }
 
     /// Entries of a table.
     pub async fn count(&self, table: Table) -> usize {
-        let keys = self.handle.read(move |view| view.keys(super::all(table)));
+        let keys = self.handle.read(move |view| view.keys(all(table)));
         keys.await.unwrap().len()
     }
+}
+
+/// A copy of `folder` between two changes of its files: a crash has no moment in which some of
+/// them are older than others.
+fn copy_at_one_moment(folder: &Path) -> tempfile::TempDir {
+    loop {
+        let copy = tempfile::tempdir().unwrap();
+        let before = names(folder);
+        let mut command = Command::new("cp");
+        command.args(["-r", "."]).arg(copy.path());
+        let status = command.current_dir(folder).status().unwrap();
+        if status.success() && names(folder) == before {
+            return copy;
+        }
+    }
+}
+
+/// All files below `folder`.
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => names.extend(self::names(&entry.path())),
+            false => names.push(entry.path()),
+        }
+    }
+    names.sort();
+    names
 }
 
 /// Everyone accepts messages but `refuses`, and `nobody` is unknown.
@@ -108,4 +133,15 @@ pub fn noise(len: usize) -> Vec<u8> {
     let mut octets = vec![0; len];
     getrandom::fill(&mut octets).unwrap();
     octets
+}
+
+/// All keys of a table.
+fn all(table: Table) -> Scan<'static> {
+    Scan {
+        table,
+        from: &[0],
+        until: &[0xff; 16],
+        limit: usize::MAX,
+        reverse: false,
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Deferred, Page, Transfer, intake::check_message_id};
+use super::{Deferred, Transfer, Watch, intake::check_message_id};
 use crate::{
     clock,
     deferred::{Envelope, State, history::Passed},
@@ -9,48 +9,23 @@ use std::{borrow::Cow, sync::Arc};
 
 /// Handing messages over, and what else ends their life.
 impl Deferred {
-    /// A page to be handed over: at most `limit` messages behind sequence `after` (0 for the
-    /// first page).
-    pub async fn page(
-        &self,
-        recipient: &Address,
-        after: u64,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        // watched before it is read: what leaves meanwhile is known
-        let mut page = Page::watch(self.clone(), recipient.clone());
-        page.fill(self.list(recipient, after, limit).await?);
-        Ok(page)
+    /// Begins to look at a mailbox from which messages are to be handed over.
+    pub fn watch(&self, recipient: &Address) -> Watch {
+        Watch::new(self.clone(), recipient.clone())
     }
 
     /// Begins to hand a message over. `None` if it is gone, or on its way already.
     ///
-    /// The transfer holds the message until it is confirmed or released; dropped, it releases.
+    /// As [`Watch::transfer`], for one message that is known by its place.
     pub async fn transfer(
         &self,
         recipient: &Address,
         sequence: u64,
         reason: impl Into<Cow<'static, str>>,
     ) -> Result<Option<Transfer>, StoreError> {
-        let page = Page::watch(self.clone(), recipient.clone());
+        let watch = self.watch(recipient);
         let found = self.open_envelope(recipient, sequence).await?;
-        Ok(found.and_then(|envelope| page.transfer(&Arc::new(envelope), reason)))
-    }
-
-    pub(super) fn begin_transfer(
-        &self,
-        envelope: &Arc<Envelope>,
-        reason: Cow<'static, str>,
-    ) -> Option<Transfer> {
-        let place = (&envelope.facts.recipient, envelope.sequence);
-        let step = self.passed(State::Transferring, reason);
-        let attempts = self.0.live.begin(place, envelope.attempts, step)?;
-        let mut envelope = envelope.clone();
-        if envelope.attempts != attempts || envelope.state != State::Transferring {
-            let begun = Arc::make_mut(&mut envelope);
-            (begun.attempts, begun.state) = (attempts, State::Transferring);
-        }
-        Some(Transfer::new(self.clone(), envelope))
+        Ok(found.and_then(|envelope| watch.transfer(&envelope, reason)))
     }
 
     /// Books that the receiver was told of the message. False if it does not wait to be offered.
@@ -60,9 +35,9 @@ impl Deferred {
         sequence: u64,
         reason: impl Into<Cow<'static, str>>,
     ) -> Result<bool, StoreError> {
-        let page = Page::watch(self.clone(), recipient.clone());
+        let watch = self.watch(recipient);
         let found = self.open_envelope(recipient, sequence).await?;
-        Ok(found.is_some_and(|envelope| page.offered(&envelope, reason)))
+        Ok(found.is_some_and(|envelope| watch.offered(&envelope, reason)))
     }
 
     /// Books that the receiver has these messages, and removes them in one transaction; how many
@@ -136,16 +111,15 @@ impl Deferred {
     ) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
-            let page = self.page(recipient, 0, 64).await?;
-            if page.envelopes().is_empty() {
+            let page = self.list(recipient, 0, 64).await?;
+            if page.is_empty() {
                 return Ok(deleted);
             }
-            let envelopes = page.envelopes().to_vec();
-            for envelope in &envelopes {
-                let place = (&envelope.facts.recipient, envelope.sequence);
-                self.0.live.hold(place);
+            for envelope in &page {
+                self.0.live.hold((recipient, envelope.sequence));
             }
-            let gone = self.end_all(envelopes, State::Revoked, reason.into());
+            let page = page.into_iter().map(Arc::new).collect();
+            let gone = self.end_all(page, State::Revoked, reason.into());
             deleted += gone.await?;
         }
     }

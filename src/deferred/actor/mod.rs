@@ -13,4 +13,4 @@ pub use deposit::Deposit;
 pub use function::Deferred;
 pub use look::Warning;
 pub use queue::{Interest, MailboxChanged, Queue};
-pub use transfer::{Page, Transfer};
+pub use transfer::{Transfer, Watch};

@@ -15,14 +15,6 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(function: Deferred, envelope: Arc<Envelope>) -> Self {
-        Self {
-            function,
-            envelope,
-            is_open: true,
-        }
-    }
-
     /// The message.
     pub fn envelope(&self) -> &Arc<Envelope> {
         &self.envelope
@@ -61,43 +53,48 @@ impl Drop for Transfer {
     }
 }
 
-/// A page of a mailbox, read to be handed over: while it is held, it is known what of it is still
-/// there.
-pub struct Page {
+/// A look at a mailbox from which messages are handed over: whatever is read while it is held, it
+/// is known whether it is still there.
+pub struct Watch {
     function: Deferred,
     recipient: Address,
-    envelopes: Vec<Arc<Envelope>>,
 }
 
-impl Page {
-    pub(super) fn watch(function: Deferred, recipient: Address) -> Self {
+impl Watch {
+    pub(super) fn new(function: Deferred, recipient: Address) -> Self {
         function.0.live.watch(&recipient);
         Self {
             function,
             recipient,
-            envelopes: Vec::new(),
         }
     }
 
-    pub(super) fn fill(&mut self, envelopes: Vec<Envelope>) {
-        self.envelopes = envelopes.into_iter().map(Arc::new).collect();
-    }
-
-    /// The messages, in the order in which they are to be handed over.
-    pub fn envelopes(&self) -> &[Arc<Envelope>] {
-        &self.envelopes
-    }
-
-    /// Begins to hand over a message of this page. `None` if it is gone, or on its way already.
+    /// Begins to hand over a message that was read since the watch began. `None` if it is gone,
+    /// or on its way already. Costs no look into the store.
+    ///
+    /// The transfer holds the message until it is confirmed or released; dropped, it releases.
     pub fn transfer(
         &self,
-        envelope: &Arc<Envelope>,
+        envelope: &Envelope,
         reason: impl Into<Cow<'static, str>>,
     ) -> Option<Transfer> {
-        self.function.begin_transfer(envelope, reason.into())
+        let (function, place) = (&self.function, (&self.recipient, envelope.sequence));
+        let step = function.passed(State::Transferring, reason.into());
+        let attempts = function.0.live.begin(place, envelope.attempts, step)?;
+        let envelope = Envelope {
+            attempts,
+            state: State::Transferring,
+            ..envelope.clone()
+        };
+        Some(Transfer {
+            function: function.clone(),
+            envelope: Arc::new(envelope),
+            is_open: true,
+        })
     }
 
-    /// Books that the receiver was told of a message of this page. False if it does not just wait.
+    /// Books that the receiver was told of a message that was read since the watch began. False
+    /// if it does not just wait.
     pub fn offered(&self, envelope: &Envelope, reason: impl Into<Cow<'static, str>>) -> bool {
         let place = (&self.recipient, envelope.sequence);
         let step = self.function.passed(State::Offered, reason.into());
@@ -105,7 +102,7 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl Drop for Watch {
     fn drop(&mut self) {
         self.function.0.live.unwatch(&self.recipient);
     }

@@ -149,6 +149,7 @@ impl Round {
         }
         services.metrics.drains.increment(1);
         let limit = services.config.list_page;
+        let watch = services.deferred.watch(recipient);
         let page = services.deferred.list(recipient, 0, limit).await?;
         let weight = Waiting {
             count: waiting.count + waiting.notifications,
@@ -156,8 +157,8 @@ impl Round {
             largest: page.iter().map(size).max().unwrap_or(0),
         };
         match choose_mode(weight, &services.policy) {
-            Mode::Pager => letters::send(self, devices, page).await,
-            Mode::Channel => Push::new(self, devices).run().await,
+            Mode::Pager => letters::send(self, devices, (watch, page)).await,
+            Mode::Channel => Push::new(self, devices, watch).run().await,
         }
     }
 

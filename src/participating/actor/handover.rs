@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock,
-    deferred::Envelope,
+    deferred::{Envelope, Watch},
     identity::Address,
     msrp::{
         ByteRange, ChunkToken, Continuation, FailureReport, OutgoingHead,
@@ -34,6 +34,8 @@ pub(super) struct Handover {
     services: Rc<Services>,
     /// Whose messages they are.
     owner: Address,
+    /// Begun before the first of them was read.
+    watch: Rc<Watch>,
     session: SessionHandle,
     arrivals: Arrivals,
     accept_types: Vec<String>,
@@ -77,10 +79,10 @@ pub(super) enum Broken {
 }
 
 impl Handover {
-    /// Sends to the `reader` that was agreed on, over `session`.
+    /// Sends to the `reader` that was agreed on, over `session`, what is read under `watch`.
     pub fn new(
         services: Rc<Services>,
-        owner: Address,
+        (owner, watch): (Address, Rc<Watch>),
         session: SessionHandle,
         arrivals: Arrivals,
         reader: MessageMedia,
@@ -88,6 +90,7 @@ impl Handover {
         Self {
             services,
             owner,
+            watch,
             session,
             arrivals,
             relayed: reader.is_relayed(),
@@ -124,9 +127,8 @@ impl Handover {
             return Ok(());
         };
         self.turn().await?;
-        let (recipient, reason) = (&envelope.facts.recipient, "sent through a channel");
-        let transfer = self.services.deferred.transfer(recipient, sequence, reason);
-        let Some(transfer) = transfer.await.map_err(|_| Broken::Store("transfer"))? else {
+        let transfer = self.watch.transfer(envelope, "sent through a channel");
+        let Some(transfer) = transfer else {
             self.tally.passed_over += 1;
             return Ok(());
         };

@@ -1,7 +1,7 @@
 use super::Services;
 use crate::{
     content::cpim::CpimHead,
-    deferred::{Deposit, Refusal},
+    deferred::{Admission, Deposit, Refusal},
     msrp::{
         Assembly, AssemblyError, ByteRange, ChunkToken, Continuation, Head, Progress,
         actor::{SessionEvent, SessionHandle},
@@ -23,6 +23,8 @@ pub(super) struct Keeper {
     services: Rc<Services>,
     session: SessionHandle,
     origin: Rc<Origin>,
+    /// The sender's leave, asked for with the first message.
+    admission: Option<Admission>,
     messages: HashMap<String, Receiving>,
     chunks: HashMap<ChunkToken, Chunk>,
 }
@@ -52,6 +54,7 @@ impl Keeper {
             services,
             session,
             origin: Rc::new(origin),
+            admission: None,
             messages: HashMap::new(),
             chunks: HashMap::new(),
         }
@@ -87,14 +90,20 @@ impl Keeper {
         opened.map_err(|error| AssemblyError::status(&error))
     }
 
-    async fn admit(&self, head: &Head, range: Option<ByteRange>) -> Result<Receiving, Refusal> {
+    async fn admit(&mut self, head: &Head, range: Option<ByteRange>) -> Result<Receiving, Refusal> {
         if self.messages.len() >= self.services.config.max_interleaved {
             return Err(Refusal::Busy("participating.max_interleaved"));
         }
         let deferred = &self.services.deferred;
         let total = range.and_then(|range| range.total);
-        let (sender, recipient) = (&self.origin.sender, &self.origin.recipient);
-        let reservation = deferred.admit(sender, recipient, total).await?;
+        let admission = match &mut self.admission {
+            Some(admission) => admission,
+            none => {
+                let (sender, recipient) = (&self.origin.sender, &self.origin.recipient);
+                none.insert(deferred.admission(sender, recipient).await?)
+            }
+        };
+        let reservation = deferred.reserve(admission, total)?;
         Ok(Receiving {
             deposit: deferred.begin(reservation),
             assembly: Assembly::new(deferred.config().max_message.as_u64(), MAX_GAPS),

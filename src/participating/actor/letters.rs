@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock,
-    deferred::{Envelope, Transfer},
+    deferred::{Envelope, Transfer, Watch},
     participating::invitation,
     sip::codec::{Message, Method, Name},
     sip_core::Binding,
@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn send(
     round: &Round,
     devices: &[Binding],
-    page: Vec<Envelope>,
+    (watch, page): (Watch, Vec<Envelope>),
 ) -> Result<Turn, StoreError> {
     let (services, recipient) = (&round.services, &round.recipient);
     let mut devices = devices.to_vec();
@@ -31,9 +31,7 @@ pub(super) async fn send(
             continue;
         }
         tokio::time::sleep_until(round.pace.turn(clock::now()).into()).await;
-        let reason = "sent by MESSAGE";
-        let transfer = services.deferred.transfer(recipient, sequence, reason);
-        let Some(transfer) = transfer.await? else {
+        let Some(transfer) = watch.transfer(envelope, "sent by MESSAGE") else {
             turn = Turn::Later;
             continue;
         };

@@ -7,7 +7,7 @@ use super::{
     requests,
 };
 use crate::{
-    deferred::Envelope,
+    deferred::{Envelope, Watch},
     identity::Address,
     msrp::actor::SessionHandle,
     participating::pace::Pace,
@@ -61,7 +61,7 @@ impl Line {
     /// Calls a device with what `invite` makes of our offer; resolves when it has connected.
     pub async fn open(
         services: &Rc<Services>,
-        owner: &Address,
+        (owner, watch): (&Address, &Rc<Watch>),
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
         let channel = Channel::new(services);
@@ -82,7 +82,7 @@ impl Line {
             session, remote, ..
         } = agreed;
         call.session = session.clone();
-        let (services, owner) = (services.clone(), owner.clone());
+        let (services, owner) = (services.clone(), (owner.clone(), watch.clone()));
         let limit = services.config.bind_timeout;
         let mut handover = Handover::new(services, owner, session, arrivals, remote);
         let connected = tokio::time::timeout(limit, handover.bound());

@@ -5,7 +5,7 @@ use super::{
     race::{Finish, race},
 };
 use crate::{
-    deferred::Envelope,
+    deferred::{Envelope, Watch},
     participating::{
         batch::{Batch, Purpose},
         invitation,
@@ -18,12 +18,15 @@ use crate::{
     sip_core::Binding,
     store::StoreError,
 };
+use std::rc::Rc;
 
 /// Hands a mailbox over through channels of this server's making: one after the other, each for
 /// one sender, group or kind, page after page.
 pub(super) struct Push<'a> {
     round: &'a Round,
     devices: &'a [Binding],
+    /// Begun before the first page was read.
+    watch: Rc<Watch>,
     /// The channel of the last batch, as long as the next page may have more for it.
     open: Option<Open>,
     passed_over: u64,
@@ -37,10 +40,11 @@ struct Open {
 }
 
 impl<'a> Push<'a> {
-    pub fn new(round: &'a Round, devices: &'a [Binding]) -> Self {
+    pub fn new(round: &'a Round, devices: &'a [Binding], watch: Watch) -> Self {
         Self {
             round,
             devices,
+            watch: Rc::new(watch),
             open: None,
             passed_over: 0,
         }
@@ -148,7 +152,7 @@ impl<'a> Push<'a> {
             let device = device.clone();
             async move {
                 let invite = |offer| self.invite(&device, purpose, offer);
-                Line::open(services, recipient, invite).await
+                Line::open(services, (recipient, &self.watch), invite).await
             }
         };
         let (head_start, off) = (services.config.head_start, self.round.joined(devices));

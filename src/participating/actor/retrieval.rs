@@ -12,6 +12,7 @@ use crate::{
     sip_core::Reply,
     store::StoreError,
 };
+use std::rc::Rc;
 
 /// What a receiver wants to have when the channel is there.
 struct Wanted {
@@ -35,6 +36,7 @@ enum First {
 /// keeps the channel to ask for more.
 pub(super) async fn retrieve(mut call: Call) {
     let services = call.services.clone();
+    let watch = Rc::new(services.deferred.watch(&call.sender));
     let wanted = match wanted(&call).await {
         Ok(wanted) => wanted,
         Err(reply) => return call.refuse(&reply, "deferred_list"),
@@ -51,7 +53,7 @@ pub(super) async fn retrieve(mut call: Call) {
         body,
     } = agreed;
     call.accept(body, true);
-    let owner = call.sender.clone();
+    let owner = (call.sender.clone(), watch);
     let mut handover = Handover::new(services, owner, session.clone(), arrivals, remote);
     tokio::select! {
         sent = send(wanted, &mut handover) => {
