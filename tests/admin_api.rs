@@ -4,7 +4,11 @@ mod document;
 mod harness;
 
 use document::Document;
-use harness::{Server, eventually};
+use harness::{
+    Server, eventually,
+    user::{User, assert_is, message, noise},
+};
+use restante::client::Mode;
 use serde_json::{Value, json};
 use std::{
     process::{Command, Output},
@@ -168,6 +172,23 @@ fn settings_of_a_subscriber_survive_a_restart() {
         (&json!("hold"), &json!(true))
     );
     assert_eq!(bob["class"], "gold");
+}
+
+#[actix::test]
+async fn mailbox_that_is_held_no_longer_goes_out_at_once() {
+    let server = Server::start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    let hold = json!({ "handing": "hold" });
+    assert_eq!(server.order("PATCH", BOB, Some(&hold), true).0, 200);
+    let alice = User::of(&server, "alice").await;
+    let sent = alice.device.send(message(&noise(5_000), Mode::Channel));
+    let sent = sent.await.expect("an outcome");
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    bob.nothing_more().await;
+    let deliver = json!({ "handing": "deliver" });
+    assert_eq!(server.order("PATCH", BOB, Some(&deliver), true).0, 200);
+    assert_is(&bob.next().await, &noise(5_000), &sent.message_id);
 }
 
 #[test]

@@ -83,7 +83,8 @@ fn described(store: &StoreView) -> String {
         None => "unknown".to_owned(),
     };
     format!(
-        "on disk   {}\nfree      {free}\nwaiting   {} messages, {}",
+        "state     {}\non disk   {}\nfree      {free}\nwaiting   {} messages, {}",
+        store.state,
         ByteSize::b(store.octets),
         store.messages,
         ByteSize::b(store.message_octets)

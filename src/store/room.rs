@@ -22,6 +22,18 @@ pub enum State {
     Lost,
 }
 
+impl State {
+    /// The name by which operators read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Full => "full",
+            Self::Down => "down",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// The one place where the store says how it is; clones are the same place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Health(Arc<AtomicU8>);

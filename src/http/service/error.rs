@@ -106,10 +106,10 @@ impl ServiceError {
     }
 }
 
-/// Busy and closing stores answer later; anything else is our fault.
+/// Busy, full and closing stores answer later; anything else is our fault.
 fn status_of(error: &StoreError) -> u16 {
     match error {
-        StoreError::Busy | StoreError::Closed => 503,
+        StoreError::Busy | StoreError::NoRoom | StoreError::Closed => 503,
         _ => 500,
     }
 }

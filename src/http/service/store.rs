@@ -12,6 +12,7 @@ impl Services {
     pub async fn store(&self) -> Outcome<StoreView> {
         let totals = self.deferred.totals().await?;
         Ok(StoreView {
+            state: self.store.state().as_str().to_owned(),
             octets: self.store.space(),
             free: self.store.free(),
             messages: totals.messages,

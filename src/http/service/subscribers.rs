@@ -25,6 +25,7 @@ impl Services {
             .subscribers
             .add_with(&address, &new.password, settings)
             .await?;
+        tracing::info!(subscriber = %address, "subscriber added by an operator");
         Ok(self.described(&added))
     }
 
@@ -53,8 +54,10 @@ impl Services {
         change: SubscriberChange,
     ) -> Outcome<SubscriberView> {
         let address = address(given)?;
+        let what = format!("{change:?}");
         let amendment = self.amendment(change)?;
         self.subscribers.amend(&address, amendment).await?;
+        tracing::info!(subscriber = %address, what, "settings changed by an operator");
         // what waits may go out now, or be told of
         self.deferred.nudge(&address).await?;
         self.subscriber(given).await
@@ -66,6 +69,7 @@ impl Services {
         self.subscribers
             .set_password(&address, &new.password)
             .await?;
+        tracing::info!(subscriber = %address, "password changed by an operator");
         self.subscriber(given).await
     }
 
@@ -74,6 +78,7 @@ impl Services {
         let view = self.subscriber(given).await?;
         let address = address(given)?;
         self.subscribers.remove(&address).await?;
+        tracing::info!(subscriber = %address, "subscriber removed by an operator");
         Ok(view)
     }
 

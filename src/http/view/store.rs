@@ -4,6 +4,9 @@ use utoipa::ToSchema;
 /// What the store takes, and what it may still take.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct StoreView {
+    /// How it is: `sound`, `full` (nothing large is taken), `down` (nothing is taken until there
+    /// is room again), or `lost` (a flush failed; it must be started anew).
+    pub state: String,
     /// Octets on disk.
     pub octets: u64,
     /// Octets that can still be written; nothing where there is no end.
