@@ -78,7 +78,7 @@ async fn fetch(handover: &mut Handover, asked: &DeferredList) -> Result<Deferred
         let is_refused = refused.contains(&one.sequence) && !before.contains(&one.sequence);
         !is_refused
     });
-    let taken = taken.map(|one| one.facts.message_id);
+    let taken = taken.map(|one| one.facts.message_id.clone());
     Ok(DeferredList::of_references(taken))
 }
 
