@@ -195,7 +195,7 @@ fn note(
     book: &Book,
 ) {
     // what senders are told about their messages is no message of the run
-    if received.notification().is_some() {
+    if !received.notifications().is_empty() {
         return;
     }
     let sender = received.from.as_ref();

@@ -102,10 +102,11 @@ impl Mailboxes {
     ///
     /// Errors: a sentence for the user, also about a message that came changed.
     pub async fn fetch(&self, mailbox: u64) -> Result<bool, String> {
-        let page = self.function.page(&address("reader", mailbox), 0, 4).await;
-        let page = page.map_err(told)?;
-        for envelope in page.envelopes() {
-            let Some(transfer) = page.transfer(envelope, "sent by the load generator") else {
+        let owner = address("reader", mailbox);
+        let watch = self.function.watch(&owner);
+        let page = self.function.list(&owner, 0, 4).await.map_err(told)?;
+        for envelope in &page {
+            let Some(transfer) = watch.transfer(envelope, "sent by the load generator") else {
                 continue;
             };
             let octets = self.octets_of(envelope).await?;
