@@ -56,6 +56,9 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// Entries in one deferred list.
     pub list_page: usize,
+    /// Most waiting notifications that travel as one message through a channel, where its reader
+    /// takes that (`multipart/mixed`); 1 lets each travel alone.
+    pub max_aggregation: usize,
     /// Whether notifications are to come back by this server: it puts its address as
     /// `IMDN-Record-Route` on messages that ask for them and leave by MESSAGE or from the mailbox.
     pub imdn_record_route: bool,
@@ -87,6 +90,7 @@ impl Default for Config {
             max_subscription: Duration::from_secs(3600),
             max_subscriptions: 100_000,
             list_page: 200,
+            max_aggregation: 10,
             imdn_record_route: false,
             cema: true,
             media_security: Security::Optional,

@@ -8,6 +8,7 @@
 //! Sources: RFC 3261 (as B2BUA), RFC 3428, RFC 4975, RFC 3842, OMA SIMPLE IM.
 
 pub mod actor;
+mod aggregation;
 mod batch;
 mod config;
 mod devices;

@@ -57,7 +57,7 @@ pub fn recording_route(content_type: &str, content: &Bytes, domain: &str) -> Opt
 }
 
 /// The address by which notifications come back here.
-fn own(domain: &str) -> String {
+pub fn own(domain: &str) -> String {
     format!("sip:{}@{domain}", psi::IMDN)
 }
 

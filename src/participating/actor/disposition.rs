@@ -1,7 +1,7 @@
 use super::{Services, pager};
 use crate::{
     clock,
-    deferred::Refusal,
+    deferred::{Facts, Refusal},
     identity::Address,
     participating::{
         facts::{Item, Origin},
@@ -82,9 +82,17 @@ pub(super) async fn message(
     }
 }
 
-/// The content of a message as it leaves for a device: with this server on the way of its
-/// notifications, where that is configured.
-pub(super) fn recorded(
+/// The first octets of a waiting message as they leave for a device: with this server on the way
+/// of its notifications, where that is configured.
+pub(super) fn recorded(services: &Services, facts: &Facts, content: Bytes) -> Bytes {
+    match facts.dispositions.is_empty() {
+        true => content,
+        false => recording(services, &facts.sender, &facts.content_type, content),
+    }
+}
+
+/// The content of a message of `sender`, likewise.
+pub(super) fn recording(
     services: &Services,
     sender: &Address,
     content_type: &str,

@@ -5,25 +5,23 @@ use super::{
     underway::{Refused, Underway},
 };
 use crate::{
-    clock,
-    deferred::{Envelope, Watch},
+    deferred::{Transfer, Watch},
     identity::Address,
     msrp::{
-        ByteRange, ChunkToken, Continuation, FailureReport, OutgoingHead,
-        actor::{CloseReason, SendError, SessionEvent, SessionHandle},
+        ChunkToken,
+        actor::{CloseReason, SessionEvent, SessionHandle},
     },
-    participating::{
-        pace::Pace,
-        wrapping::{Wrapping, wrap},
-    },
+    participating::{aggregation, pace::Pace},
     profile::mime,
     sdp::MessageMedia,
     store::StoreError,
 };
-use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::VecDeque, rc::Rc};
 use tokio::task::JoinHandle;
+
+mod joined;
+mod sending;
 
 /// Hands waiting messages over through one channel, several of them on their way at a time.
 ///
@@ -41,6 +39,10 @@ pub(super) struct Handover {
     accept_types: Vec<String>,
     /// Relays answer 200 for themselves: only a report tells that the receiver has it.
     relayed: bool,
+    /// It takes several notifications as one message.
+    joins: bool,
+    /// What it would not have with others, and gets alone.
+    alone: VecDeque<Transfer>,
     pace: Rc<Pace>,
     underway: Underway,
     /// Removals that are being made durable; they go on if the channel ends meanwhile.
@@ -94,6 +96,8 @@ impl Handover {
             session,
             arrivals,
             relayed: reader.is_relayed(),
+            joins: aggregation::takes_several(&reader),
+            alone: VecDeque::new(),
             accept_types: reader.accept_types,
             pace: Rc::new(Pace::unlimited()),
             underway: Underway::default(),
@@ -119,106 +123,6 @@ impl Handover {
         Ok(())
     }
 
-    /// Begins to send one message; returns when all its chunks are on their way.
-    pub async fn send(&mut self, envelope: &Envelope) -> Result<(), Broken> {
-        let sequence = envelope.sequence;
-        let Some(wrapping) = wrap(envelope, &self.accept_types) else {
-            self.tally.refused.push(sequence);
-            return Ok(());
-        };
-        self.turn().await?;
-        let transfer = self.watch.transfer(envelope, "sent through a channel");
-        let Some(transfer) = transfer else {
-            self.tally.passed_over += 1;
-            return Ok(());
-        };
-        let message_id = Bytes::copy_from_slice(envelope.facts.message_id.as_bytes());
-        self.underway
-            .begin(transfer, message_id.clone(), self.relayed);
-        self.send_content(envelope, wrapping, message_id).await?;
-        self.underway.all_sent(sequence);
-        self.settle();
-        Ok(())
-    }
-
-    /// Waits for the turn of the next message.
-    async fn turn(&mut self) -> Result<(), Broken> {
-        let turn = self.pace.turn(clock::now());
-        loop {
-            let left = turn.saturating_duration_since(clock::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            if let Ok(progress) = tokio::time::timeout(left, self.progress()).await {
-                progress?;
-            }
-        }
-    }
-
-    async fn send_content(
-        &mut self,
-        envelope: &Envelope,
-        wrapping: Wrapping,
-        message_id: Bytes,
-    ) -> Result<(), Broken> {
-        let prefix = wrapping.prefix.len() as u64;
-        let total = prefix + envelope.facts.size;
-        let pieces = envelope.pieces();
-        let mut sent = 0;
-        for index in 0..pieces.max(1) {
-            let mut parts = Vec::with_capacity(2);
-            if index == 0 && prefix > 0 {
-                parts.push(wrapping.prefix.clone());
-            }
-            if pieces > 0 {
-                let piece = self.services.deferred.piece(envelope, index).await;
-                let piece = piece.map_err(|_| Broken::Store("piece"))?;
-                parts.push(piece.ok_or(Broken::Store("a piece is missing"))?);
-            }
-            let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
-            let mut head = OutgoingHead::new(message_id.clone(), wrapping.content_type.clone());
-            head.byte_range = Some(ByteRange::after(sent, Some(sent + length), Some(total)));
-            head.failure_report = FailureReport::Yes;
-            head.success_report = self.relayed;
-            let flag = match index + 1 >= pieces {
-                true => Continuation::Complete,
-                false => Continuation::MoreChunks,
-            };
-            self.send_chunk(envelope.sequence, head, &parts, flag)
-                .await?;
-            sent += length;
-            if !self.underway.has(envelope.sequence) {
-                // refused while it was being sent
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_chunk(
-        &mut self,
-        sequence: u64,
-        head: OutgoingHead,
-        parts: &[Bytes],
-        flag: Continuation,
-    ) -> Result<(), Broken> {
-        let octets = parts.iter().map(Bytes::len).sum();
-        let window = self.services.config.outbound_window.as_u64() as usize;
-        while !self.underway.has_room(octets, window) {
-            self.progress().await?;
-        }
-        loop {
-            match self.session.send(head.clone(), parts, flag) {
-                Ok(chunk) => {
-                    self.underway.sent(sequence, chunk, octets);
-                    return Ok(());
-                }
-                Err(SendError::Closed) => return Err(Broken::Gone),
-                Err(SendError::Full | SendError::NotBound) => self.progress().await?,
-            }
-        }
-    }
-
     /// Sends all that waits, page after page.
     pub async fn send_all(&mut self) -> Result<(), Broken> {
         let services = self.services.clone();
@@ -228,10 +132,8 @@ impl Handover {
                 .deferred
                 .list(&self.owner, after, services.config.list_page);
             let page = page.await.map_err(|_| Broken::Store("list"))?;
-            for envelope in &page {
-                self.send(envelope).await?;
-                after = after.max(envelope.sequence);
-            }
+            self.send_messages(&page).await?;
+            after = page.iter().map(|one| one.sequence).fold(after, u64::max);
             if page.is_empty() {
                 return self.finish().await;
             }
@@ -240,11 +142,16 @@ impl Handover {
 
     /// Waits until everything that was sent is settled, and what arrived is removed for good.
     pub async fn finish(&mut self) -> Result<(), Broken> {
-        self.settle();
-        while !self.underway.is_settled() || !self.confirming.is_empty() {
-            self.progress().await?;
+        loop {
+            self.settle();
+            while !self.underway.is_settled() || !self.confirming.is_empty() {
+                self.progress().await?;
+            }
+            match self.alone.pop_front() {
+                Some(transfer) => self.send_alone(transfer).await?,
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Waits for the next events of the channel, or of the store, and does what they decide.
@@ -320,21 +227,6 @@ impl Handover {
         self.session.respond(chunk, code);
     }
 
-    /// Sends something that is no message of the mailbox.
-    pub async fn send_document(
-        &mut self,
-        content_type: &str,
-        document: Bytes,
-    ) -> Result<(), Broken> {
-        let message_id = self.services.endpoint.new_tag();
-        let mut head = OutgoingHead::new(message_id, content_type.to_owned());
-        let total = document.len() as u64;
-        head.byte_range = Some(ByteRange::after(0, Some(total), Some(total)));
-        head.failure_report = FailureReport::Yes;
-        self.send_chunk(0, head, &[document], Continuation::Complete)
-            .await
-    }
-
     /// Answers what the device said on its channel; requests wait.
     fn listen(&mut self) {
         for heard in self.heard.drain(..) {
@@ -356,7 +248,18 @@ impl Handover {
 
     /// The receiver would not have it, or did not say: it waits again. A device that leaves one
     /// unanswered is sent no more; what it refuses is not tried on it again.
-    fn refused(&mut self, Refused { transfer, code }: Refused) -> Result<(), Broken> {
+    fn refused(&mut self, refused: Refused) -> Result<(), Broken> {
+        let Refused {
+            transfer,
+            others,
+            code,
+        } = refused;
+        if !others.is_empty() && code != 408 {
+            self.joins = false;
+            self.alone.push_back(transfer);
+            self.alone.extend(others);
+            return Ok(());
+        }
         let sequence = transfer.envelope().sequence;
         actix_rt::spawn(async move {
             let reason = format!("refused by the device ({code})");

@@ -136,6 +136,6 @@ fn letter(
             request = request.header(name, value);
         }
     }
-    let content = disposition::recorded(services, sender, &facts.content_type, content);
+    let content = disposition::recorded(services, facts, content);
     request.body(&facts.content_type, content).build()
 }

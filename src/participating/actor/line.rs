@@ -104,9 +104,7 @@ impl Line {
     pub async fn send(&mut self, messages: &[Envelope]) -> Result<(), Failed> {
         let handover = &mut self.handover;
         let sending = async {
-            for envelope in messages {
-                handover.send(envelope).await?;
-            }
+            handover.send_messages(messages).await?;
             handover.finish().await?;
             requests::serve(handover).await?;
             handover.finish().await

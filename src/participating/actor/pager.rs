@@ -120,7 +120,7 @@ pub(super) fn onward(
     match request.value(Name::ContentType) {
         Some(content_type) => {
             let body = request.body().clone();
-            let body = disposition::recorded(services, sender, &content_type, body);
+            let body = disposition::recording(services, sender, &content_type, body);
             builder.body(content_type.as_bytes(), body)
         }
         None => builder,

@@ -16,6 +16,8 @@ pub(super) struct Underway {
 /// One message on its way.
 struct Message {
     transfer: Transfer,
+    /// Those that travel in it beside the first.
+    others: Vec<Transfer>,
     /// Message-ID on the wire.
     message_id: Bytes,
     unanswered: usize,
@@ -32,6 +34,8 @@ struct Chunk {
 /// A message that its receiver would not have.
 pub(super) struct Refused {
     pub transfer: Transfer,
+    /// Those that travelled in it beside the first.
+    pub others: Vec<Transfer>,
     pub code: u16,
 }
 
@@ -52,8 +56,19 @@ impl Underway {
 
     /// A message begins to be sent.
     pub fn begin(&mut self, transfer: Transfer, message_id: Bytes, needs_report: bool) {
+        self.begin_joined((transfer, Vec::new()), message_id, needs_report);
+    }
+
+    /// Several begin to be sent as one message, which goes by the sequence of the first.
+    pub fn begin_joined(
+        &mut self,
+        (transfer, others): (Transfer, Vec<Transfer>),
+        message_id: Bytes,
+        needs_report: bool,
+    ) {
         self.messages.push_back(Message {
             transfer,
+            others,
             message_id,
             unanswered: 0,
             is_sent: false,
@@ -119,14 +134,23 @@ impl Underway {
         let all = std::mem::take(&mut self.messages).into_iter();
         let (arrived, rest): (VecDeque<_>, VecDeque<_>) = all.partition(Message::has_arrived);
         self.messages = rest;
-        arrived.into_iter().map(|one| one.transfer).collect()
+        let arrived = arrived.into_iter();
+        arrived
+            .flat_map(|one| std::iter::once(one.transfer).chain(one.others))
+            .collect()
     }
 
     fn give_up(&mut self, sequence: u64, code: u16) -> Option<Refused> {
         let mut messages = self.messages.iter();
         let at = messages.position(|one| one.sequence() == sequence)?;
-        let Message { transfer, .. } = self.messages.remove(at)?;
-        Some(Refused { transfer, code })
+        let Message {
+            transfer, others, ..
+        } = self.messages.remove(at)?;
+        Some(Refused {
+            transfer,
+            others,
+            code,
+        })
     }
 
     fn message(&mut self, sequence: u64) -> Option<&mut Message> {
