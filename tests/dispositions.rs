@@ -5,8 +5,17 @@ mod harness;
 use harness::{
     Server, Settings, eventually,
     phone::{PATIENCE, Phone},
+    user::User,
 };
-use restante::sip::codec::{Message, Name};
+use restante::{
+    client::{Channel, Sight, Tap, Way},
+    content::{
+        cpim::Cpim,
+        imdn::{Disposition, Imdn},
+    },
+    sip::codec::{Message, Method, Name},
+};
+use std::sync::{Arc, mpsc};
 
 /// RFC 5438 §7.2.1.1, with our users.
 const DELIVERED: &str = "From: Bob <sip:bob@localhost>\r\n\
@@ -260,4 +269,77 @@ fn notifications_fill_no_mailbox_and_have_a_bound_of_their_own() {
     for text in ["one".to_owned(), numbered(1), numbered(2)] {
         assert!(heard.iter().any(|body| *body == text), "{text}");
     }
+}
+
+/// Bob sends numbered notifications to Alice, who is away.
+fn leave_notifications(bob: &mut Phone, count: u32) {
+    for number in 1..=count {
+        let id = format!("n{number}");
+        let told = DELIVERED.replace("d834jied93rf", &id);
+        let told = told.replace("34jk324j", &format!("m{number}"));
+        assert_eq!(bob.message(ALICE, CPIM, &told), Some(202));
+    }
+}
+
+/// What Alice's device gets through channels: of how many messages each one tells.
+async fn taken_by_alice(server: &Server, count: usize) -> Vec<Vec<String>> {
+    let mut alice = User::of(server, "alice").await.log_in().await;
+    let mut taken: Vec<Vec<String>> = Vec::new();
+    while taken.iter().map(Vec::len).sum::<usize>() < count {
+        let received = alice.next().await;
+        assert_eq!(received.channel, Channel::Msrp);
+        let told = received.notifications().into_iter();
+        taken.push(told.map(|imdn| imdn.message_id).collect());
+    }
+    alice.nothing_more().await;
+    assert!(eventually(PATIENCE, || nothing_waits_for(server, "alice")));
+    taken
+}
+
+#[actix::test]
+async fn waiting_notifications_travel_together_up_to_the_limit() {
+    for (limit, expected) in [(3, vec![3, 3, 1]), (1, vec![1; 7])] {
+        let settings = Settings::default()
+            .with("policy.pager_messages", 0)
+            .with("participating.max_aggregation", limit);
+        let (server, _, mut bob) = start(settings);
+        leave_notifications(&mut bob, 7);
+        let taken = taken_by_alice(&server, 7).await;
+        let sizes: Vec<_> = taken.iter().map(Vec::len).collect();
+        assert_eq!(sizes, expected);
+        assert_eq!(taken.concat(), ["m1", "m2", "m3", "m4", "m5", "m6", "m7"]);
+    }
+}
+
+#[actix::test]
+async fn route_is_recorded_on_what_goes_through_a_channel() {
+    let settings = Settings::default()
+        .with("policy.pager_messages", 0)
+        .with("participating.imdn_record_route", true);
+    let (server, mut alice, _) = start(settings);
+    assert_eq!(alice.message(BOB, CPIM, HELLO), Some(202));
+    alice.register();
+    let told = tokio::task::spawn_blocking(move || alice.answered(200));
+    // what Bob's device sends
+    let (sender, sent) = mpsc::channel();
+    let tap: Tap = Arc::new(move |event| {
+        if let (Way::Sent, Sight::Sip(message)) = (event.way, &event.sight)
+            && message.is(&Method::Message)
+        {
+            // only the first is of interest
+            let _ = sender.send(message.clone());
+        }
+    });
+    let mut bob = User::tapped(&server, "bob", tap).await.log_in().await;
+    let received = bob.next().await;
+    assert_eq!((received.channel, received.size), (Channel::Msrp, 12));
+    let told = told.await.unwrap();
+    let sent = sent.recv().unwrap();
+    assert_eq!(sent.uri_text(), "sip:imdn@localhost");
+    let route = "imdn.IMDN-Route: <sip:imdn@localhost>\r\n";
+    assert_eq!(body(&told), body(&sent).replace(route, ""));
+    let cpim = Cpim::parse(told.body()).unwrap();
+    let imdn = &Imdn::all_in(&cpim.head.content_type(), &cpim.body)[0];
+    assert_eq!(imdn.message_id, "34jk324j");
+    assert_eq!(imdn.disposition, Disposition::Delivered);
 }
