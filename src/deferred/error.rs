@@ -137,6 +137,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::Busy("store.queue"),
+            StoreError::NoRoom => Self::Busy("store.reserve"),
             other => Self::Store(other),
         }
     }

@@ -24,6 +24,12 @@ pub enum StoreError {
         /// What the operator can do.
         advice: &'static str,
     },
+    /// A backup that was cut or changed, or is none.
+    #[error("{} is no backup, or is damaged", .0.display())]
+    Backup(std::path::PathBuf),
+    /// A folder that a backup cannot be restored to, because something is there.
+    #[error("{} is not empty: a backup is restored to an empty folder", .0.display())]
+    NotEmpty(std::path::PathBuf),
     /// Another process has the store open.
     #[error("store is in use by another process")]
     InUse,
@@ -74,6 +80,8 @@ impl StoreError {
             Self::Poisoned => "poisoned",
             Self::NoRoom => "no_room",
             Self::Damaged { .. } => "damaged",
+            Self::Backup(_) => "backup",
+            Self::NotEmpty(_) => "not_empty",
             Self::InUse => "in_use",
             Self::Record(_) => "record",
             Self::Abandoned(_) => "abandoned",

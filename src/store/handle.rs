@@ -102,18 +102,17 @@ impl Handle {
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit((SMALL, Load::Small), Durability::Durable, work)
-            .await
+        self.submit(0, Durability::Durable, work).await
     }
 
-    /// As `write`, for a transaction that carries `octets` of payload.
+    /// As `write`, for a transaction that carries `octets` of payload. With none it is a small
+    /// one, which is taken even where the disk has little room left.
     pub async fn write_large<R: Send + 'static>(
         &self,
         octets: usize,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit((octets, Load::Payload), Durability::Durable, work)
-            .await
+        self.submit(octets, Durability::Durable, work).await
     }
 
     /// As `write_large`, without a sync of its own: for pieces of what is not complete yet.
@@ -122,8 +121,7 @@ impl Handle {
         octets: usize,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        self.submit((octets, Load::Payload), Durability::Relaxed, work)
-            .await
+        self.submit(octets, Durability::Relaxed, work).await
     }
 
     /// Runs `work` over a picture of what is committed now.
@@ -152,6 +150,21 @@ impl Handle {
         work: impl FnOnce(&View<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         work(&View(self.engine.view()))
+    }
+
+    /// Runs `work`, which may take minutes, over a picture of what is committed now, on a thread
+    /// of its own.
+    pub async fn read_aside<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&View<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let engine = self.engine.clone();
+        spawn("store-aside", move || {
+            // a caller that went away wants no answer
+            let _ = answer.send(work(&View(engine.view())));
+        })?;
+        outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Gives the space of deleted entries of `table` back to the file system, on a thread of its
@@ -189,11 +202,15 @@ impl Handle {
 
     async fn submit<R: Send + 'static>(
         &self,
-        (octets, load): (usize, Load),
+        octets: usize,
         durability: Durability,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        let credit = self.credit(octets).await?;
+        let credit = self.credit(octets.max(SMALL)).await?;
+        let load = match octets {
+            0 => Load::Small,
+            _ => Load::Payload,
+        };
         let (answer, outcome) = oneshot::channel();
         let order = Order::Run(Job {
             call: Call::boxed(work, answer),

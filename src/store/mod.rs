@@ -8,9 +8,14 @@
 //! [`Store`] where a mailbox suits better.
 //!
 //! If a flush fails nothing more may be promised: the process aborts and recovers from disk.
+//! A disk that fills is no such failure: large writes are refused first, and an engine that found
+//! no room is opened again. [`verify`] reads every entry, [`backup`] copies all of them while the
+//! store serves, past what is damaged, and [`restore`] makes a store of the copy.
+//!
 //! What was answered is verified at start against a running sequence of our own, because the
 //! engine cuts its journal silently where it finds zeros in the middle of it.
 mod actor;
+mod backup;
 mod batch;
 mod call;
 mod config;
@@ -28,9 +33,12 @@ mod room;
 mod sequence;
 mod table;
 mod txn;
+mod verify;
+mod walk;
 mod writer;
 
 pub use actor::{Drain, Read, Store, Write};
+pub use backup::{backup, restore};
 pub use batch::{Batch, Change};
 pub use config::Config;
 pub use engine::{Durability, Engine, Readable, Scan};
@@ -42,6 +50,8 @@ pub use record::{Record, RecordError, Records};
 pub use room::State;
 pub use table::Table;
 pub use txn::{Txn, View};
+pub use verify::{Report, verify};
+pub use walk::{Damage, Progress, Step};
 pub use writer::{Fatal, abort};
 
 use std::{path::Path, sync::Arc};

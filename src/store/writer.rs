@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// How often space is given back while the disk is short of it.
-const RELIEVE_EVERY: Duration = Duration::from_secs(30);
+const RELIEVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Told when the store can promise nothing more. The default ends the process.
 pub type Fatal = Box<dyn Fn(&StoreError) + Send>;

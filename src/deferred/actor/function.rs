@@ -233,7 +233,7 @@ impl Deferred {
     ) -> Result<R, StoreError> {
         let inner = self.0.clone();
         let work = move |txn: &mut Txn<'_>| inner.run(txn, now, work);
-        let done = self.0.store.write_large(octets.max(1024), work);
+        let done = self.0.store.write_large(octets, work);
         let (result, outcome) = done.await?;
         self.settle(outcome, now);
         Ok(result)
@@ -246,7 +246,7 @@ impl Deferred {
     ) -> Result<R, StoreError> {
         let (inner, now) = (self.0.clone(), clock::wall());
         let work = move |txn: &mut Txn<'_>| inner.run(txn, now, work);
-        let done = self.0.store.write_relaxed(octets.max(1024), work);
+        let done = self.0.store.write_relaxed(octets, work);
         Ok(done.await?.0)
     }
 

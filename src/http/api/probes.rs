@@ -1,4 +1,7 @@
-use crate::http::{Ports, Readiness, State};
+use crate::{
+    http::{Ports, Readiness, Services, State},
+    store,
+};
 use actix_web::{HttpResponse, web};
 
 /// Says that the process answers at all.
@@ -22,12 +25,19 @@ pub(super) async fn live() -> HttpResponse {
     responses(
         (status = 200, description = "SIP and MSRP are served", body = String,
             content_type = "text/plain"),
-        (status = 503, description = "Starting, or draining", body = String,
+        (status = 503, description = "Starting, draining, or the store takes nothing", body = String,
             content_type = "text/plain"),
     )
 )]
-pub(super) async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
+pub(super) async fn ready(
+    readiness: web::Data<Readiness>,
+    services: web::Data<Services>,
+) -> HttpResponse {
+    let store = services.store.state();
     match readiness.state() {
+        State::Ready if matches!(store, store::State::Down | store::State::Lost) => {
+            HttpResponse::ServiceUnavailable().body("the store takes nothing\n")
+        }
         State::Ready => HttpResponse::Ok().body("ready\n"),
         State::Starting => HttpResponse::ServiceUnavailable().body("starting\n"),
         State::Draining => HttpResponse::ServiceUnavailable().body("draining\n"),

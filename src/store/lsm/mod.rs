@@ -146,8 +146,9 @@ impl Lsm {
     }
 
     fn is_below_reserve(&self) -> bool {
-        let reserve = self.config.reserve.as_u64();
-        self.free().is_some_and(|free| free < reserve)
+        // what is in memory must find a place, whatever the operator set
+        let needed = self.config.reserve.max(self.config.write_buffer).as_u64();
+        self.free().is_some_and(|free| free < needed)
     }
 
     /// Rewrites what is in memory and on disk without what is gone.
