@@ -22,7 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The deferred-messaging function, from any thread. Cheap to clone.
@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub(super) live: Live,
     /// Octets of messages gone since space was last given back.
     pub(super) gone: AtomicU64,
+    /// The disk's free space, and when it was asked for.
+    free: Mutex<Option<(Instant, Option<u64>)>>,
     /// Everything due before this was done; looking from here on passes no grave-yard.
     worked_off: Mutex<Timestamp>,
 }
@@ -69,6 +71,7 @@ impl Deferred {
             run: Run::new(epoch),
             live: Live::default(),
             gone: AtomicU64::new(0),
+            free: Mutex::new(None),
             worked_off: Mutex::new(Timestamp::EPOCH),
         }));
         function.recover().await?;
@@ -273,7 +276,23 @@ impl Deferred {
     }
 }
 
+/// For how long the disk's free space counts as known.
+const FREE_KNOWN: Duration = Duration::from_millis(100);
+
 impl Inner {
+    /// Octets that can still be written, as of a moment ago.
+    pub(super) fn free(&self) -> Option<u64> {
+        let (mut known, now) = (self.free.lock(), clock::now());
+        match *known {
+            Some((at, free)) if now.saturating_duration_since(at) < FREE_KNOWN => free,
+            _ => {
+                let free = self.store.free();
+                *known = Some((now, free));
+                free
+            }
+        }
+    }
+
     fn run<R>(
         &self,
         txn: &mut Txn<'_>,

@@ -68,7 +68,7 @@ impl Deferred {
     fn has_space(&self, declared: Option<u64>) -> Result<(), Refusal> {
         let needed = declared.unwrap_or(0);
         let needed = needed.saturating_add(self.config().min_free.as_u64());
-        match self.0.store.free().is_some_and(|free| free < needed) {
+        match self.0.free().is_some_and(|free| free < needed) {
             true => Err(Refusal::Busy("deferred.min_free")),
             false => Ok(()),
         }
