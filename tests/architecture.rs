@@ -126,6 +126,10 @@ const LOADGEN_MAY_USE: &[&str] = &[
     "content",
     "profile",
     "telemetry",
+    // its long runs measure the deferred function without a network
+    "deferred",
+    "policy",
+    "store",
 ];
 
 #[test]

@@ -245,12 +245,20 @@ impl Phone {
 
     /// Waits until the server ends the call, and agrees.
     ///
-    /// Errors: a sentence for the user if the connection breaks.
+    /// Errors: a sentence for the user if the connection breaks, or the server says that it could
+    /// not hand everything over.
     pub async fn ended(&mut self) -> Result<(), String> {
         loop {
             let packet = self.next().await?;
             if packet.is("BYE") {
-                return self.respond(&packet, "").await;
+                self.respond(&packet, "").await?;
+                let reason = packet.value("Reason");
+                // a server without a reason had none to complain
+                let is_well = reason.is_empty() || reason.contains("cause=200");
+                return match is_well {
+                    true => Ok(()),
+                    false => Err(format!("the server ended the call: {reason}")),
+                };
             }
         }
     }

@@ -105,3 +105,31 @@ impl fmt::Display for Report {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        args::{Arguments, Command},
+        store::options,
+    };
+    use clap::Parser;
+
+    #[test]
+    fn what_is_put_is_fetched_and_the_working_set_stays() {
+        let line = "loadgen store churn -q --messages 300 --mailboxes 7 --working-set 20 \
+                    --concurrency 2";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Store {
+            command: options::Command::Churn(options),
+        } = arguments.command
+        else {
+            panic!("another command");
+        };
+        let report = actix::System::new().block_on(run(&options)).unwrap();
+        assert_eq!(report.parts.len(), 10);
+        let waiting = report.parts.iter().map(|part| part.waiting);
+        assert_eq!(waiting.collect::<Vec<_>>(), [20; 10]);
+        assert_eq!(report.live, 20 * 1024);
+    }
+}

@@ -160,3 +160,30 @@ impl fmt::Display for Report {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        args::{Arguments, Command},
+        store::options,
+    };
+    use clap::Parser;
+
+    #[test]
+    fn store_is_measured_with_little_and_with_much_in_it() {
+        let line = "loadgen store fill -q --messages 200 --against 50 --per-mailbox 10 \
+                    --samples 30 --at-once 1 --settle 0s";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Store {
+            command: options::Command::Fill(options),
+        } = arguments.command
+        else {
+            panic!("another command");
+        };
+        let report = actix::System::new().block_on(run(&options)).unwrap();
+        // as many were fetched as were accepted while it was measured
+        assert_eq!([report.before.messages, report.after.messages], [50, 200]);
+        assert!(report.after.fetch.p99 > 0.0 && report.after.disk > 0);
+    }
+}
