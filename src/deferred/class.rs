@@ -120,7 +120,7 @@ impl Class {
     pub(super) fn share(&self) -> u64 {
         match self.max_share {
             100.. => u64::MAX,
-            percent => (self.max_messages * u64::from(percent) / 100).max(1),
+            percent => (self.max_messages.saturating_mul(percent.into()) / 100).max(1),
         }
     }
 

@@ -45,8 +45,9 @@ impl Mailboxes {
         let engine = Arc::new(Lsm::open(folder, &config).map_err(told)?);
         let (handle, threads) = Handle::start(engine, &config, store::abort()).map_err(told)?;
         let limits = Config {
-            max_messages: u64::MAX >> 1,
-            max_octets: ByteSize(u64::MAX >> 1),
+            max_messages: 1 << 40,
+            max_octets: ByteSize(1 << 50),
+            max_share: 100,
             max_deposits: 1 << 20,
             ..Config::default()
         };
