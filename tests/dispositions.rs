@@ -254,6 +254,7 @@ fn notifications_fill_no_mailbox_and_have_a_bound_of_their_own() {
     let settings = Settings::default()
         .with("deferred.max_messages", 1)
         .with("deferred.max_share", 100)
+        .with("deferred.warn_at", 0)
         .with("deferred.max_notifications", 2);
     let (_server, mut alice, mut bob) = start(settings);
     assert_eq!(bob.message(ALICE, "text/plain", "one"), Some(202));

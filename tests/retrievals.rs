@@ -218,6 +218,30 @@ async fn devices_are_told_once_where_the_mailbox_is_not_pushed() {
     assert_eq!(next.expect("a summary").new_messages(), 1);
 }
 
+#[actix::test]
+async fn reader_is_warned_once_of_a_mailbox_that_is_nearly_full() {
+    let settings = Server::with("sip_core.authenticate", false)
+        .with("sip.max_datagram", 60_000)
+        .with("deferred.max_messages", 10)
+        .with("deferred.max_share", 100);
+    let server = start(settings);
+    set_handing(&server, "hold");
+    let alice = User::of(&server, "alice").await;
+    for _ in 0..9 {
+        leave(&alice, 100, Mode::Pager).await;
+    }
+    let mut phone = Handset::of(&server, "bob").await;
+    phone.register("1.0").await;
+    let warning = phone.next().await;
+    assert!(warning.is(&Method::Message));
+    let line = String::from_utf8_lossy(warning.body());
+    let said = "Your mailbox is 90 % full: 9 of 10 messages, ";
+    assert!(line.starts_with(said), "{line}");
+    phone.answer(&warning, 200).await;
+    phone.register("1.0").await;
+    assert!(phone.within(SILENCE).await.is_none(), "warned once");
+}
+
 /// A MESSAGE that the device takes at once.
 async fn leave_live(alice: &User, phone: &mut Handset) {
     let device = alice.device.clone();

@@ -5,7 +5,7 @@ use super::{
     underway::{Refused, Underway},
 };
 use crate::{
-    deferred::{Transfer, Watch},
+    deferred::{Deferred, Transfer, Watch},
     identity::Address,
     msrp::{
         ChunkToken,
@@ -16,7 +16,6 @@ use crate::{
     sdp::MessageMedia,
     store::StoreError,
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::VecDeque, rc::Rc};
 use tokio::task::JoinHandle;
 
@@ -45,8 +44,10 @@ pub(super) struct Handover {
     alone: VecDeque<Transfer>,
     pace: Rc<Pace>,
     underway: Underway,
-    /// Removals that are being made durable; they go on if the channel ends meanwhile.
-    confirming: FuturesUnordered<JoinHandle<Result<u64, StoreError>>>,
+    /// What has arrived for certain and is to be removed next.
+    arrived: Vec<Transfer>,
+    /// The removal that is being made durable.
+    confirming: Option<JoinHandle<Result<u64, StoreError>>>,
     hearing: Hearing,
     heard: VecDeque<Heard>,
     /// What the device asks for; whoever runs the channel serves it.
@@ -101,7 +102,8 @@ impl Handover {
             accept_types: reader.accept_types,
             pace: Rc::new(Pace::unlimited()),
             underway: Underway::default(),
-            confirming: FuturesUnordered::new(),
+            arrived: Vec::new(),
+            confirming: None,
             hearing: Hearing::default(),
             heard: VecDeque::new(),
             requests: VecDeque::new(),
@@ -110,9 +112,9 @@ impl Handover {
     }
 
     /// The same, as fast as `pace` allows.
-    pub fn at(self, pace: &Rc<Pace>) -> Self {
-        let pace = pace.clone();
-        Self { pace, ..self }
+    pub fn at(mut self, pace: &Rc<Pace>) -> Self {
+        self.pace = pace.clone();
+        self
     }
 
     /// Waits until the device has connected.
@@ -144,7 +146,7 @@ impl Handover {
     pub async fn finish(&mut self) -> Result<(), Broken> {
         loop {
             self.settle();
-            while !self.underway.is_settled() || !self.confirming.is_empty() {
+            while !self.underway.is_settled() || self.confirming.is_some() {
                 self.progress().await?;
             }
             match self.alone.pop_front() {
@@ -158,9 +160,9 @@ impl Handover {
     async fn progress(&mut self) -> Result<(), Broken> {
         let idle = self.services.config.idle_timeout;
         tokio::select! {
-            Some(confirmed) = self.confirming.next() => {
-                let count = confirmed.map_err(|_| Broken::Store("confirm"))?;
-                let count = count.map_err(|_| Broken::Store("confirm"))?;
+            count = confirmed(&mut self.confirming) => {
+                let count = count?;
+                self.settle();
                 self.tally.delivered += count;
                 self.services.metrics.handed_channel.increment(count);
                 Ok(())
@@ -274,19 +276,48 @@ impl Handover {
         Ok(())
     }
 
-    /// Begins to remove what has arrived for certain.
+    /// Begins to remove what has arrived for certain: all that came while the last removal was
+    /// made durable, in one.
     fn settle(&mut self) {
-        let arrived = self.underway.arrived();
-        if arrived.is_empty() {
-            return;
+        self.arrived.extend(self.underway.arrived());
+        if self.confirming.is_none() && !self.arrived.is_empty() {
+            let arrived = std::mem::take(&mut self.arrived);
+            let deferred = self.services.deferred.clone();
+            // a task of its own: it goes on if the channel ends now
+            self.confirming = Some(actix_rt::spawn(confirm(deferred, arrived)));
         }
-        let count = arrived.len() as u64;
-        let deferred = self.services.deferred.clone();
-        // a task of its own: what the receiver has is removed even if the channel ends now
-        let confirming = actix_rt::spawn(async move {
-            let confirmed = deferred.confirm_all(arrived, "200 from the device").await;
-            confirmed.map(|_| count)
-        });
-        self.confirming.push(confirming);
     }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        self.arrived.extend(self.underway.arrived());
+        if !self.arrived.is_empty() {
+            let arrived = std::mem::take(&mut self.arrived);
+            actix_rt::spawn(confirm(self.services.deferred.clone(), arrived));
+        }
+    }
+}
+
+/// Removes messages that their receiver has; how many.
+async fn confirm(deferred: Deferred, arrived: Vec<Transfer>) -> Result<u64, StoreError> {
+    let count = arrived.len() as u64;
+    let confirmed = deferred.confirm_all(arrived, "200 from the device").await;
+    if let Err(error) = &confirmed {
+        tracing::warn!(%error, count, "messages not removed that their receiver has");
+    }
+    confirmed.map(|_| count)
+}
+
+/// Resolves when the removal under way is durable; never without one.
+async fn confirmed(
+    confirming: &mut Option<JoinHandle<Result<u64, StoreError>>>,
+) -> Result<u64, Broken> {
+    let Some(task) = confirming else {
+        return std::future::pending().await;
+    };
+    let count = task.await;
+    *confirming = None;
+    let count = count.map_err(|_| Broken::Store("confirm"))?;
+    count.map_err(|_| Broken::Store("confirm"))
 }

@@ -1,6 +1,7 @@
 use super::{Services, pager};
 use crate::{
     content::message_summary::{MULTIMEDIA_MESSAGE, MessageSummary},
+    deferred::Warning,
     identity::Address,
     participating::invitation,
     profile::{mime, psi},
@@ -8,6 +9,7 @@ use crate::{
     sip_core::Binding,
     store::StoreError,
 };
+use bytesize::ByteSize;
 use futures_util::future::join_all;
 use std::rc::Rc;
 
@@ -31,6 +33,38 @@ pub(super) async fn tell(
     });
     let count = u32::try_from(waiting.count).unwrap_or(u32::MAX);
     join_all(due.map(|device| tell_one(services, user, device, count))).await;
+    Ok(())
+}
+
+/// Warns `user` of a mailbox that is nearly full, however it is handed over: one MESSAGE to each
+/// device, and again only when it has been emptied and fills up anew.
+pub(super) async fn warn(services: &Rc<Services>, user: &Address) -> Result<(), StoreError> {
+    let Some(warning) = services.deferred.warning(user).await? else {
+        return Ok(());
+    };
+    let Warning {
+        waiting,
+        level,
+        max_messages,
+        max_octets,
+    } = warning;
+    let (count, octets) = (waiting.count, ByteSize::b(waiting.octets));
+    let room = ByteSize::b(max_octets);
+    let line = format!(
+        "Your mailbox is {level} % full: {count} of {max_messages} messages, {octets} of {room}."
+    );
+    let devices = services.devices_of(user);
+    let told = devices.iter().map(|device| {
+        let line = line.clone().into_bytes();
+        send(services, user, device, mime::TEXT, line)
+    });
+    let answers = join_all(told).await;
+    if answers
+        .iter()
+        .any(|answer| matches!(answer, Some(200..300)))
+    {
+        services.deferred.warned(user).await?;
+    }
     Ok(())
 }
 

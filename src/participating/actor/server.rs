@@ -3,7 +3,7 @@ use super::{
     call::Call,
     deletion, deposit, disposition, drain,
     drains::Occasion,
-    live,
+    hint, live,
     mailbox::{self, Subscriptions},
     pager,
     precedence::is_behind,
@@ -83,12 +83,22 @@ impl Handler<MailboxChanged> for Server {
         }
         // every shard hears of it; the first one sees to it
         let is_first = self.services.endpoint.shard() == 0;
+        if news.warn && is_first {
+            actix_rt::spawn(warn(self.services.clone(), news.recipient.clone()));
+        }
         if news.arrived && is_first {
             let location = &self.services.location;
             if location.is_registered(&news.recipient, clock::wall()) {
                 drain::start(&self.services, &news.recipient, Occasion::Mail);
             }
         }
+    }
+}
+
+/// Warns the owner of a mailbox that is nearly full, if that is still to be done.
+async fn warn(services: Rc<Services>, owner: Address) {
+    if let Err(error) = hint::warn(&services, &owner).await {
+        tracing::warn!(%error, %owner, "no warning of a mailbox that is nearly full");
     }
 }
 
@@ -191,6 +201,9 @@ async fn register(services: &Rc<Services>, incoming: &Incoming) {
         && news.registered
     {
         drain::start(services, &news.address, Occasion::Login);
+        if news.first {
+            actix_rt::spawn(warn(services.clone(), news.address));
+        }
     }
 }
 
