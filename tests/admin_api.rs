@@ -271,6 +271,61 @@ fn one_message_is_found_by_its_identifier_and_removed_alone() {
 }
 
 #[test]
+fn copy_of_the_store_is_a_server_again() {
+    let server = server_with_a_message();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("today.backup");
+    let order = json!({ "file": file });
+    let backup = "/api/v1/store/backup";
+    let (status, job) = server.order("POST", backup, Some(&order), true);
+    assert_eq!(status, 202, "{job}");
+    let job = ended(&server);
+    assert_eq!(job["state"], "done", "{job}");
+    let (status, refusal) = server.order("POST", backup, Some(&order), true);
+    assert_eq!((status, &refusal["error"]), (400, &json!("backup_file")));
+    // what comes later is not in the copy
+    send(&server, "second");
+    let (status, job) = server.order("POST", "/api/v1/store/verify", None, true);
+    assert_eq!((status, &job["kind"]), (202, &json!("verify")));
+    let job = ended(&server);
+    assert_eq!(job["state"], "done", "{job}");
+    let report = job["report"].as_str().expect("a report");
+    assert!(report.ends_with("all sound"), "{report}");
+
+    let data = folder.path().join("copy");
+    let restore = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_restante"));
+        command.arg("--data").arg(&data);
+        command.args(["store", "restore"]).arg(&file);
+        command.output().expect("the program starts")
+    };
+    let restored = restore();
+    assert!(restored.status.success(), "{restored:?}");
+    let refused = restore();
+    assert!(
+        !refused.status.success(),
+        "nothing is written over: {refused:?}"
+    );
+    let said = Command::new(env!("CARGO_BIN_EXE_restante"))
+        .env("RESTANTE_HTTP__LISTEN", "127.0.0.1:1")
+        .arg("--data")
+        .arg(&data)
+        .args(["queue", "show", "bob", "--json"])
+        .output()
+        .expect("the program starts");
+    let items: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    assert_eq!(items[0]["message_id"], "first", "{items}");
+    assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
+}
+
+/// The job on the store, once it has ended.
+fn ended(server: &Server) -> Value {
+    let job = || server.get("/api/v1/store/job").1;
+    assert!(eventually(Duration::from_secs(30), || job()["state"] != "running"));
+    job()
+}
+
+#[test]
 fn store_is_compacted_while_it_serves() {
     let server = server_with_a_message();
     let (_, store) = server.get("/api/v1/store");
@@ -278,9 +333,8 @@ fn store_is_compacted_while_it_serves() {
     assert!(store["octets"].as_u64() > Some(0), "{store}");
     let (status, job) = server.order("POST", "/api/v1/store/compact", None, true);
     assert_eq!((status, &job["kind"]), (202, &json!("compact")), "{job}");
-    let is_done = || server.get("/api/v1/store/job").1["state"] == "done";
-    assert!(eventually(Duration::from_secs(30), is_done));
-    let (_, job) = server.get("/api/v1/store/job");
+    let job = ended(&server);
+    assert_eq!(job["state"], "done", "{job}");
     assert_eq!(job["done"], job["total"], "{job}");
     let (_, message) = server.get("/api/v1/messages/first");
     assert_eq!(message["waiting"][0]["message_id"], "first");

@@ -4,9 +4,9 @@ use crate::{
     http::{
         AdminToken, TokenError,
         view::{
-            EntryView, JobView, LimitsView, MailboxView, MessageView, NewPassword, NewSubscriber,
-            Page, Paged, Purged, QueuesView, RefusalView, StoreView, SubscriberChange,
-            SubscriberView, WhichCopies,
+            EntryView, JobView, LimitsView, MailboxView, MessageView, NewBackup, NewPassword,
+            NewSubscriber, Page, Paged, Purged, QueuesView, RefusalView, StoreView,
+            SubscriberChange, SubscriberView, WhichCopies,
         },
     },
     syntax::percent,
@@ -161,6 +161,10 @@ impl Desk {
 
     pub(super) fn begin_job(&self, kind: &str) -> Result<JobView, DeskError> {
         self.ask("POST", &format!("/store/{kind}"))
+    }
+
+    pub(super) fn backup(&self, new: &NewBackup) -> Result<JobView, DeskError> {
+        self.tell("POST", "/store/backup", new)
     }
 
     pub(super) fn job(&self) -> Result<JobView, DeskError> {

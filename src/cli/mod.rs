@@ -106,7 +106,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Queue(arguments) => queue::run(place, arguments),
         Command::Message(arguments) => message::run(place, arguments),
-        Command::Store(arguments) => store::run(place, &arguments),
+        Command::Store(arguments) => store::run(place, arguments),
         Command::Trace(arguments) => trace::run(place, arguments),
         Command::RelayKeys(arguments) => relay_keys::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),

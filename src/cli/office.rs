@@ -6,9 +6,9 @@ use crate::{
     http::{
         ServiceError, Services,
         view::{
-            EntryView, JobView, LimitsView, MailboxView, MessageView, NewPassword, NewSubscriber,
-            Page, PageRequest, Paged, Purged, QueuesView, StoreView, SubscriberChange,
-            SubscriberView, WhichCopies,
+            EntryView, JobView, LimitsView, MailboxView, MessageView, NewBackup, NewPassword,
+            NewSubscriber, Page, PageRequest, Paged, Purged, QueuesView, StoreView,
+            SubscriberChange, SubscriberView, WhichCopies,
         },
     },
     identity::Address,
@@ -185,6 +185,20 @@ impl Office {
         match self {
             Self::Desk(desk) => Ok(desk.begin_job("compact")?),
             Self::Store(store) => store.run(Services::compact),
+        }
+    }
+
+    pub(super) fn verify(&self) -> Outcome<JobView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.begin_job("verify")?),
+            Self::Store(store) => store.run(Services::verify),
+        }
+    }
+
+    pub(super) fn backup(&self, new: NewBackup) -> Outcome<JobView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.backup(&new)?),
+            Self::Store(store) => store.run(|services| services.backup(new)),
         }
     }
 

@@ -6,7 +6,7 @@ mod subscriber;
 
 pub use message::{MessageView, StepView, WhichCopies};
 pub use queue::{EntryView, LimitsView, MailboxView, Purged, QueueView, QueuesView};
-pub use store::{JobState, JobView, StoreView};
+pub use store::{JobState, JobView, NewBackup, StoreView};
 pub use subscriber::{
     BindingView, DEFAULT_CLASS, NewPassword, NewSubscriber, SubscriberChange, SubscriberView,
 };

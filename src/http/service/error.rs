@@ -1,6 +1,7 @@
 use crate::{
     http::JobRunning, identity::AddressError, sip_core::SubscriberError, store::StoreError,
 };
+use std::path::PathBuf;
 
 /// Why an order is not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum ServiceError {
         /// The number.
         sequence: u64,
     },
+    /// No backup can be written there.
+    #[error("{}: a backup needs an absolute path where nothing is yet", .0.display())]
+    BackupFile(PathBuf),
     /// Another job runs.
     #[error(transparent)]
     Job(#[from] JobRunning),
@@ -64,6 +68,7 @@ impl ServiceError {
         match self {
             Self::Address { .. }
             | Self::UnknownClass { .. }
+            | Self::BackupFile(_)
             | Self::After(_)
             | Self::Unreadable(_) => 400,
             Self::UnknownMessage(_) | Self::NotWaiting { .. } | Self::NoJob | Self::NoSuchPath => {
@@ -90,6 +95,7 @@ impl ServiceError {
             Self::NotWaiting { .. } => "not_waiting",
             Self::Job(_) => "job_running",
             Self::NoJob => "no_job",
+            Self::BackupFile(_) => "backup_file",
             Self::After(_) => "bad_page",
             Self::Unreadable(_) => "unreadable",
             Self::NoSuchPath => "no_such_path",

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use utoipa::ToSchema;
 
 /// What the store takes, and what it may still take.
@@ -16,6 +17,16 @@ pub struct StoreView {
     pub messages: u64,
     /// The octets of their contents.
     pub message_octets: u64,
+}
+
+/// A backup to be made.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBackup {
+    /// The file, on the server's machine: an absolute path where nothing is yet.
+    #[schema(examples("/var/backups/restante-2026-01-01"))]
+    #[schema(value_type = String)]
+    pub file: PathBuf,
 }
 
 /// A job on the store.
