@@ -5,6 +5,7 @@ mod harness;
 use harness::{
     Server, Settings, eventually,
     phone::{PATIENCE, Phone},
+    reader::Reader,
     user::User,
 };
 use restante::{
@@ -343,4 +344,57 @@ async fn route_is_recorded_on_what_goes_through_a_channel() {
     let imdn = &Imdn::all_in(&cpim.head.content_type(), &cpim.body)[0];
     assert_eq!(imdn.message_id, "34jk324j");
     assert_eq!(imdn.disposition, Disposition::Delivered);
+}
+
+#[test]
+fn notification_said_on_the_channel_of_a_handover_reaches_the_sender() {
+    let (server, mut alice, mut bob) = start(Settings::default());
+    assert_eq!(alice.message(BOB, CPIM, HELLO), Some(202));
+    alice.register();
+    let mut reader = Reader::fetch(&server, &mut bob);
+    let sent = reader.next();
+    assert!(
+        sent.head.contains("Content-Type: message/cpim"),
+        "{}",
+        sent.head
+    );
+    // the body ends with its own line feed before the one of the frame
+    assert_eq!(format!("{}\n", sent.body.trim_end()), HELLO);
+    let heard = std::thread::scope(|both| {
+        let heard = both.spawn(|| alice.answered(200));
+        assert_eq!(reader.say(CPIM, DELIVERED), 200);
+        heard.join().unwrap()
+    });
+    assert_eq!(body(&heard), DELIVERED);
+    // one for somebody who is away is kept before it is answered
+    let away = DELIVERED.replace("<sip:alice@localhost>", "<sip:bob@localhost>");
+    assert_eq!(reader.say(CPIM, &away), 200);
+    assert_eq!(
+        server.metric("restante_notifications_total{outcome=\"kept\"}"),
+        1.0
+    );
+    reader.answer(&sent, 200);
+    server.wait_for_metric("restante_deferred_gone_total{how=\"confirmed\"}", 1.0);
+}
+
+#[test]
+fn device_that_will_not_have_several_notifications_at_once_gets_each_alone() {
+    let (server, mut alice, mut bob) = start(Settings::default());
+    leave_notifications(&mut bob, 3);
+    let mut reader = Reader::fetch(&server, &mut alice);
+    let several = reader.next();
+    assert!(
+        several.body.contains("Content-Type: multipart/mixed"),
+        "{}",
+        several.body
+    );
+    reader.answer(&several, 415);
+    for number in 1..=3 {
+        let one = reader.next();
+        let id = format!("imdn.Message-ID: n{number}\r\n");
+        assert!(one.body.contains(&id), "{}", one.body);
+        assert!(one.body.contains("Content-type: message/imdn+xml"));
+        reader.answer(&one, 200);
+    }
+    assert!(eventually(PATIENCE, || nothing_waits_for(&server, "alice")));
 }

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 pub mod handset;
 pub mod phone;
+pub mod reader;
 pub mod user;
 
 use restante::cli::child::{ServerPlan, ServerProcess};
