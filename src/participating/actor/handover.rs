@@ -5,7 +5,7 @@ use super::{
     underway::{Refused, Underway},
 };
 use crate::{
-    deferred::{Deferred, Transfer, Watch},
+    deferred::{Transfer, Watch},
     identity::Address,
     msrp::{
         ChunkToken,
@@ -14,12 +14,12 @@ use crate::{
     participating::{aggregation, pace::Pace},
     profile::mime,
     sdp::MessageMedia,
-    store::StoreError,
 };
+use removing::{Removal, confirm, confirmed};
 use std::{collections::VecDeque, rc::Rc};
-use tokio::task::JoinHandle;
 
 mod joined;
+mod removing;
 mod sending;
 
 /// Hands waiting messages over through one channel, several of them on their way at a time.
@@ -47,7 +47,7 @@ pub(super) struct Handover {
     /// What has arrived for certain and is to be removed next.
     arrived: Vec<Transfer>,
     /// The removal that is being made durable.
-    confirming: Option<JoinHandle<Result<u64, StoreError>>>,
+    confirming: Option<Removal>,
     hearing: Hearing,
     heard: VecDeque<Heard>,
     /// What the device asks for; whoever runs the channel serves it.
@@ -297,27 +297,4 @@ impl Drop for Handover {
             actix_rt::spawn(confirm(self.services.deferred.clone(), arrived));
         }
     }
-}
-
-/// Removes messages that their receiver has; how many.
-async fn confirm(deferred: Deferred, arrived: Vec<Transfer>) -> Result<u64, StoreError> {
-    let count = arrived.len() as u64;
-    let confirmed = deferred.confirm_all(arrived, "200 from the device").await;
-    if let Err(error) = &confirmed {
-        tracing::warn!(%error, count, "messages not removed that their receiver has");
-    }
-    confirmed.map(|_| count)
-}
-
-/// Resolves when the removal under way is durable; never without one.
-async fn confirmed(
-    confirming: &mut Option<JoinHandle<Result<u64, StoreError>>>,
-) -> Result<u64, Broken> {
-    let Some(task) = confirming else {
-        return std::future::pending().await;
-    };
-    let count = task.await;
-    *confirming = None;
-    let count = count.map_err(|_| Broken::Store("confirm"))?;
-    count.map_err(|_| Broken::Store("confirm"))
 }
