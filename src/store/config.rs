@@ -39,7 +39,7 @@ impl Default for Config {
             readers: 2,
             cache: ByteSize::mib(8),
             write_buffer: ByteSize::mib(16),
-            max_journal: ByteSize::mib(256),
+            max_journal: ByteSize::mib(128),
             reserve: ByteSize::mib(128),
             accept_loss: false,
         }

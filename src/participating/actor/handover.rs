@@ -55,6 +55,9 @@ pub(super) struct Handover {
     pub tally: Tally,
 }
 
+/// Most messages of which one channel knows before it sends them: small contents come with them.
+const PAGE: usize = 32;
+
 /// What came of the messages so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -130,9 +133,8 @@ impl Handover {
         let services = self.services.clone();
         let mut after = 0;
         loop {
-            let page = services
-                .deferred
-                .list(&self.owner, after, services.config.list_page);
+            let limit = services.config.list_page.min(PAGE);
+            let page = services.deferred.list(&self.owner, after, limit);
             let page = page.await.map_err(|_| Broken::Store("list"))?;
             self.send_messages(&page).await?;
             after = page.iter().map(|one| one.sequence).fold(after, u64::max);
