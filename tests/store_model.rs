@@ -167,8 +167,13 @@ fn journal(folder: &Path) -> PathBuf {
     let mut journals: Vec<_> = paths
         .filter(|path| path.extension().is_some_and(|e| e == "jnl"))
         .collect();
-    journals.sort();
+    journals.sort_by_key(|path| number_of(path));
     journals.pop().unwrap()
+}
+
+fn number_of(journal: &Path) -> u64 {
+    let name = journal.file_stem().and_then(|name| name.to_str());
+    name.and_then(|name| name.parse().ok()).unwrap_or_default()
 }
 
 /// The engine fills its journals with zeros in advance.
@@ -207,7 +212,11 @@ proptest! {
                     apply(&mut in_memory, &batch);
                     disk.commit(&batch, *durability);
                 }
-                Step::Compact(table) => disk.engine().reclaim(*table).unwrap(),
+                Step::Compact(table) => {
+                    disk.engine().reclaim(*table).unwrap();
+                    // it syncs what was committed before
+                    disk.sync();
+                }
                 Step::Restart => disk.restart(),
                 Step::Crash(part) => disk.crash(*part),
             }

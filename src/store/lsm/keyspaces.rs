@@ -3,7 +3,12 @@ use super::super::{Config, StoreError, Table, perishable::Horizon};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, compaction::filter::Factory,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 /// The engine, open.
 pub(super) struct Opened {
@@ -17,8 +22,33 @@ impl Opened {
         config: &Config,
         horizon: &Horizon,
     ) -> Result<Self, StoreError> {
+        let database = Self::database(folder, config, horizon)?;
+        let mut keyspaces = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            keyspaces.push(database.keyspace(table.name(), || options(table, config))?);
+        }
+        Ok(Self {
+            database,
+            keyspaces,
+        })
+    }
+
+    /// The engine itself. One that was closed a moment ago may still be letting go of its folder.
+    fn database(folder: &Path, config: &Config, horizon: &Horizon) -> Result<Database, StoreError> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        const STEP: Duration = Duration::from_millis(20);
+        let started = Instant::now();
+        loop {
+            match Self::try_database(folder, config, horizon) {
+                Err(fjall::Error::Locked) if started.elapsed() < PATIENCE => sleep(STEP),
+                opened => return Ok(opened?),
+            }
+        }
+    }
+
+    fn try_database(folder: &Path, config: &Config, horizon: &Horizon) -> fjall::Result<Database> {
         let horizon = horizon.clone();
-        let database = Database::builder(folder)
+        Database::builder(folder)
             .with_compaction_filter_factories(Arc::new(move |name| {
                 let mut perishable = Table::ALL.iter().filter(|table| table.is_perishable());
                 let is_one = perishable.any(|table| table.name() == name);
@@ -30,15 +60,7 @@ impl Opened {
             .manual_journal_persist(true)
             // with two, one of them spins while the other sorts: 10 us of every 1 KiB record
             .worker_threads(1)
-            .open()?;
-        let mut keyspaces = Vec::with_capacity(Table::ALL.len());
-        for table in Table::ALL {
-            keyspaces.push(database.keyspace(table.name(), || options(table, config))?);
-        }
-        Ok(Self {
-            database,
-            keyspaces,
-        })
+            .open()
     }
 
     pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
