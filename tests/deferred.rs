@@ -1,6 +1,7 @@
 //! The deferred-messaging function over each storage engine: what is stored, what is refused,
 //! what survives a crash in every state, and what the trail tells of it.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#[allow(dead_code, reason = "shared with another file of tests")]
 #[path = "deferred/bench.rs"]
 mod bench;
 #[path = "deferred/recording.rs"]

@@ -473,3 +473,45 @@ async fn message_expires_by_the_class_of_its_receiver() {
         assert_eq!(last_state(function, "brief").await, State::Expired);
     }
 }
+
+// ---- damage --------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn message_on_a_damaged_place_of_the_disk_keeps_the_others_from_nobody() {
+    for bench in benches().await {
+        for n in 0..40 {
+            let content = noise(3000).into();
+            bench
+                .function
+                .accept(facts(&format!("{n}")), content)
+                .await
+                .unwrap();
+        }
+        let Some(bench) = bench.damage(Table::Envelope).await else {
+            continue;
+        };
+        let function = &bench.function;
+        let found = ids(function, "bob").await;
+        assert!((1..40).contains(&found.len()), "{} of 40", found.len());
+        send(function, facts("new")).await.unwrap();
+        let bob = address("bob");
+        let watch = function.watch(&bob);
+        let page = function.list(&bob, 0, 100).await.unwrap();
+        assert_eq!(page.len(), found.len() + 1);
+        for envelope in &page {
+            let transfer = watch.transfer(envelope, "").unwrap();
+            assert!(transfer.confirm("200").await.unwrap());
+        }
+        let left = function.waiting(&bob).await.unwrap().count;
+        assert_eq!(
+            left,
+            40 - found.len() as u64,
+            "still counted, for the operator"
+        );
+        // nor does it keep others from expiring
+        let other = Facts::new(address("alice"), address("carol"), "other");
+        send(function, other).await.unwrap();
+        let later = clock::wall().plus(Duration::from_secs(40 * 86_400));
+        assert_eq!(function.expire(later, 100).await.unwrap().0, 1);
+    }
+}

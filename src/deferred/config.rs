@@ -95,7 +95,7 @@ impl Default for Config {
             max_octets: ByteSize::mib(500),
             max_deposits: 1000,
             min_free: ByteSize::mib(256),
-            reclaim_after: ByteSize::mib(256),
+            reclaim_after: ByteSize::mib(128),
             max_share: 50,
             when_full: WhenFull::Refuse,
             warn_at: 90,

@@ -32,6 +32,9 @@ pub(super) fn parse(key: &[u8]) -> Option<(Timestamp, Address, u64)> {
 /// How long a message that is on its way when its time is over may take to arrive.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// When a message that could not be read is tried again.
+const DAMAGED_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Ledger<'_, '_> {
     /// Expires what is due by the entries `keys`; each of them is held in the table of what is
     /// under way.
@@ -51,8 +54,16 @@ impl Ledger<'_, '_> {
             self.postpone(place, self.now.plus(GRACE));
             return Ok(());
         }
-        let Some(envelope) = self.envelope(place)? else {
-            return Ok(());
+        let envelope = match self.envelope(place) {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                // one that a damaged disk has taken must not keep the others from expiring
+                let (recipient, sequence) = place;
+                tracing::error!(%recipient, sequence, %error, "a message cannot be read to expire");
+                self.postpone(place, self.now.plus(DAMAGED_AGAIN));
+                return Ok(());
+            }
         };
         let reason = format!("its time was over at {at}");
         self.take(&Arc::new(envelope), State::Expired, reason)?;

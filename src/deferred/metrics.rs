@@ -1,7 +1,11 @@
 //! What `/metrics` shows of deferred messages. Names, units and help texts stand here and
 //! nowhere else.
 use super::{Envelope, Refusal, State, Stored, Totals};
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    identity::Address,
+    store::{Damage, StoreError},
+};
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
@@ -21,6 +25,7 @@ pub(super) struct Metrics {
     expired: Counter,
     revoked: Counter,
     dropped: Counter,
+    damaged: Counter,
     /// Transfers that broke.
     pub(super) released: Counter,
     /// Deposits given up before they were complete.
@@ -46,6 +51,7 @@ impl Metrics {
             expired: gone("expired"),
             revoked: gone("revoked"),
             dropped: gone("dropped"),
+            damaged: counter!("restante_deferred_damaged_total"),
             released: counter!("restante_deferred_released_total"),
             abandoned: counter!("restante_deferred_abandoned_total"),
             news_held: counter!("restante_deferred_news_held_total"),
@@ -59,6 +65,19 @@ impl Metrics {
     /// Counts a message that was not stored.
     pub(super) fn refused(&self, refusal: &Refusal) {
         counter!("restante_deferred_refused_total", "reason" => refusal.kind()).increment(1);
+    }
+
+    /// Tells of messages that a damaged disk keeps from their reader.
+    pub(super) fn damaged(&self, recipient: &Address, damage: &Damage) {
+        self.damaged.increment(1);
+        let (what, alone) = (&damage.what, damage.is_value);
+        tracing::error!(%recipient, what, alone, "messages cannot be read; see `restante store verify`");
+    }
+
+    /// Tells of an envelope that is none.
+    pub(super) fn unreadable(&self, recipient: &Address, error: &StoreError) {
+        self.damaged.increment(1);
+        tracing::error!(%recipient, %error, "a message cannot be read; see `restante store verify`");
     }
 
     /// Counts what became of a complete message.
@@ -115,6 +134,10 @@ fn describe() {
             "Messages not stored, by reason",
         ),
         ("restante_deferred_released_total", "Transfers that broke"),
+        (
+            "restante_deferred_damaged_total",
+            "Times that a damaged disk kept messages from their reader",
+        ),
         (
             "restante_deferred_abandoned_total",
             "Deposits given up before they were complete",

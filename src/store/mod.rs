@@ -51,7 +51,7 @@ pub use room::State;
 pub use table::Table;
 pub use txn::{Txn, View};
 pub use verify::{Report, verify};
-pub use walk::{Damage, Progress, Step};
+pub use walk::{Damage, Found, Progress, Step, scan_past};
 pub use writer::{Fatal, abort};
 
 use std::{path::Path, sync::Arc};

@@ -33,6 +33,37 @@ pub struct Damage {
     pub what: String,
 }
 
+/// Entries, and what between them cannot be read.
+pub type Found = (Vec<(Bytes, Bytes)>, Vec<Damage>);
+
+/// As [`Readable::scan`] forwards, past whatever is damaged.
+///
+/// Errors: those that are no damage.
+pub fn scan_past(view: &dyn Readable, scan: Scan<'_>) -> Result<Found, StoreError> {
+    match view.scan(scan) {
+        Ok(entries) => return Ok((entries, Vec::new())),
+        Err(StoreError::Engine(_)) => {}
+        Err(other) => return Err(other),
+    }
+    let (mut entries, mut damaged) = (Vec::new(), Vec::new());
+    let walked = walk_between(
+        view,
+        (scan.table, scan.from, scan.until),
+        &mut |key, value| {
+            if entries.len() == scan.limit {
+                return Err(StoreError::Abandoned("the page is full"));
+            }
+            entries.push((key, value));
+            Ok(())
+        },
+        &mut |damage| damaged.push(damage),
+    );
+    match walked {
+        Ok(()) | Err(StoreError::Abandoned(_)) => Ok((entries, damaged)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads all of `table` and gives each entry to `take`, and what is damaged to `damaged`.
 ///
 /// Errors: those of `take`.
@@ -42,12 +73,21 @@ pub(super) fn walk(
     take: &mut dyn FnMut(Bytes, Bytes) -> Result<(), StoreError>,
     damaged: &mut dyn FnMut(Damage),
 ) -> Result<(), StoreError> {
-    let mut from = Bytes::from_static(&[0]);
+    walk_between(view, (table, &[0], END), take, damaged)
+}
+
+fn walk_between(
+    view: &dyn Readable,
+    (table, from, until): (Table, &[u8], &[u8]),
+    take: &mut dyn FnMut(Bytes, Bytes) -> Result<(), StoreError>,
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<(), StoreError> {
+    let mut from = Bytes::copy_from_slice(from);
     loop {
         let scan = |limit| Scan {
             table,
             from: &from,
-            until: END,
+            until,
             limit,
             reverse: false,
         };

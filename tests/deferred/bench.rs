@@ -69,6 +69,30 @@ impl Bench {
         Self::open(self.name, place, self.config.clone()).await
     }
 
+    /// A start over a disk that has lost an octet of each large file of a table, where there is
+    /// a disk. What is in memory is brought there first.
+    pub async fn damage(&self, table: Table) -> Option<Self> {
+        let Place::Folder(folder) = &self.place else {
+            return None;
+        };
+        self.handle.reclaim(table).await.unwrap();
+        let copy = copy_at_one_moment(folder.path());
+        let mut hit = 0;
+        for path in names(copy.path()) {
+            let is_blob = path.components().any(|part| part.as_os_str() == "blobs");
+            let mut octets = std::fs::read(&path).unwrap();
+            if is_blob && octets.len() > 20_000 {
+                let middle = octets.len() / 2;
+                octets[middle] ^= 1;
+                std::fs::write(&path, octets).unwrap();
+                hit += 1;
+            }
+        }
+        assert!(hit > 0, "there is no file to damage");
+        let place = Place::Folder(copy);
+        Some(Self::open(self.name, place, self.config.clone()).await)
+    }
+
     /// Entries of a table.
     pub async fn count(&self, table: Table) -> usize {
         let keys = self.handle.read(move |view| view.keys(all(table)));

@@ -7,12 +7,13 @@ use crate::{
         keys,
         live::Live,
         mailbox::{self, MailboxRecord, Warned},
+        metrics::Metrics,
         order,
         record::{Body, EnvelopeRecord},
     },
     identity::Address,
     policy::Standing,
-    store::{Readable, Record, Scan, StoreError, Table, View},
+    store::{self, Readable, Record, Scan, StoreError, Table, View},
 };
 use bytes::Bytes;
 
@@ -40,7 +41,10 @@ impl Deferred {
     ) -> Result<Vec<Envelope>, StoreError> {
         let (recipient, inner) = (recipient.clone(), self.0.clone());
         let mut page = self
-            .read(move |view| list(view, &inner.live, &recipient, after, limit))
+            .read(move |view| {
+                let known = (&inner.live, &inner.metrics);
+                list(view, known, &recipient, after, limit)
+            })
             .await?;
         order::arrange(&mut page, self.0.config.priority_overtakes);
         Ok(page)
@@ -235,7 +239,7 @@ fn read(live: &Live, key: &[u8], octets: &Bytes) -> Result<Envelope, StoreError>
 
 fn list(
     view: &View<'_>,
-    live: &Live,
+    (live, metrics): (&Live, &Metrics),
     recipient: &Address,
     after: u64,
     limit: usize,
@@ -244,15 +248,26 @@ fn list(
         return Ok(Vec::new());
     };
     let first = head.max(after.saturating_add(1));
-    let found = view.scan(Scan {
+    // what a damaged disk has taken must not keep the rest from its reader
+    let scan = Scan {
         table: Table::Envelope,
         from: &keys::envelope(recipient, first),
         until: &keys::envelopes_end(recipient),
         limit,
         reverse: false,
-    })?;
-    let page = found.iter().map(|(key, octets)| read(live, key, octets));
-    page.collect()
+    };
+    let (found, damaged) = store::scan_past(view, scan)?;
+    for damage in damaged {
+        metrics.damaged(recipient, &damage);
+    }
+    let mut page = Vec::with_capacity(found.len());
+    for (key, octets) in found {
+        match read(live, &key, &octets) {
+            Ok(envelope) => page.push(envelope),
+            Err(error) => metrics.unreadable(recipient, &error),
+        }
+    }
+    Ok(page)
 }
 
 fn mailboxes(
