@@ -43,6 +43,9 @@ pub enum ClientError {
         /// Octets allowed.
         limit: usize,
     },
+    /// A request does not fit into a datagram, and the server takes no TCP.
+    #[error("{0} is too large for UDP, and the server takes no TCP")]
+    TooLargeForUdp(&'static str),
     /// A file to be sent cannot be read.
     #[error("cannot read {path}")]
     Read {

@@ -5,6 +5,7 @@
 //! with TLS and WebSocket below them where they are wanted (`Wire`, `tls`, `web`).
 //! Nothing here knows a protocol: a decoder is handed in.
 
+mod connect;
 mod gate;
 mod inlet;
 mod layers;
@@ -21,6 +22,7 @@ mod upgrade;
 mod web;
 mod wire;
 
+pub use connect::connect_tcp;
 pub use gate::Gate;
 pub use inlet::{Decode, Detached, Inlet, ReadError};
 pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};

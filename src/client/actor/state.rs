@@ -236,6 +236,7 @@ pub(super) fn failure(name: &'static str, failed: RequestFailed) -> ClientError 
     match failed {
         RequestFailed::TimedOut => ClientError::TimedOut(name),
         RequestFailed::Transport => ClientError::Connection(name),
+        RequestFailed::TooLarge => ClientError::TooLargeForUdp(name),
         RequestFailed::Stopped => ClientError::Stopped,
     }
 }

@@ -65,6 +65,10 @@ pub enum RequestFailed {
     /// It could not be sent, or the connection broke.
     #[error("transport failed")]
     Transport,
+    /// It does not fit into a datagram, and the neighbour takes no stream. 513 says so to who
+    /// asked for it (RFC 3261 §21.5.7).
+    #[error("too large for UDP, and the neighbour takes no TCP")]
+    TooLarge,
     /// The endpoint has stopped.
     #[error("endpoint has stopped")]
     Stopped,
@@ -99,11 +103,7 @@ impl EndpointHandle {
     /// Before the sockets are bound, that is while [`start`](super::start) still runs, this is
     /// the configured address.
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared
-            .local
-            .get()
-            .copied()
-            .unwrap_or(self.shared.config.listen)
+        self.shared.local_addr()
     }
 
     /// `host:port` as neighbours reach us.
@@ -222,9 +222,9 @@ impl EndpointHandle {
             Ok(()) => {}
             Err(SendError::Full(order)) => {
                 self.shared.metrics.mailbox_full.increment(1);
-                order.sink.fail(id);
+                order.sink.fail(id, RequestFailed::Transport);
             }
-            Err(SendError::Closed(order)) => order.sink.fail(id),
+            Err(SendError::Closed(order)) => order.sink.fail(id, RequestFailed::Stopped),
         }
         id
     }
@@ -281,8 +281,12 @@ impl EndpointHandle {
 }
 
 impl Shared {
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local.get().copied().unwrap_or(self.config.listen)
+    }
+
     pub fn sent_by(&self) -> String {
-        let local = self.local.get().copied().unwrap_or(self.config.listen);
+        let local = self.local_addr();
         match &self.config.advertise {
             Some(host) => format!("{host}:{}", local.port()),
             None => local.to_string(),

@@ -82,12 +82,12 @@ pub(super) enum Sink {
 
 impl Sink {
     /// The request failed before the transaction table knew it.
-    pub fn fail(self, id: RequestId) {
+    pub fn fail(self, id: RequestId, why: RequestFailed) {
         let kind = ClientEventKind::TransportFailed;
         match self {
             // the user's own request: it made room for the answer when it asked
             Self::Actor { user, .. } => user.do_send(ClientEvent { id, kind }),
-            Self::Once(answer) => drop(answer.send(Err(RequestFailed::Transport))),
+            Self::Once(answer) => drop(answer.send(Err(why))),
         }
     }
 }

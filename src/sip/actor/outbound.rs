@@ -1,6 +1,6 @@
 //! How a request of ours finds its way: next hop, transport, connection.
 use super::{
-    Endpoint, Target,
+    Endpoint, RequestFailed, Target,
     hop::{Hop, next_hop},
     orders::Sink,
     stream::Frames,
@@ -8,12 +8,12 @@ use super::{
 use crate::{
     clock, net,
     sip::{
-        codec::Message,
+        codec::{Message, Method},
         transaction::{Peer, RequestId, Transport},
     },
 };
 use actix::prelude::*;
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 use tokio::net::TcpStream;
 
 /// What is left of a datagram for the Via we add.
@@ -26,8 +26,26 @@ const LONGEST_DATAGRAM: usize = 65_507;
 pub(super) struct Outbound {
     pub message: Message,
     pub kind: Kind,
-    /// It would go by UDP but for its length: it still does if TCP is refused.
+    /// It would go by UDP but for its length.
     pub by_length: bool,
+}
+
+impl Outbound {
+    /// Whether it goes by UDP all the same where TCP is refused (RFC 3261 §18.1.1). Never a
+    /// MESSAGE: nothing keeps those from congesting the way (RFC 3428 §8).
+    fn falls_back(&self) -> bool {
+        self.by_length
+            && !self.message.is(&Method::Message)
+            && self.message.octets().len() + VIA_ROOM <= LONGEST_DATAGRAM
+    }
+
+    /// Why it failed, where its stream could not be made.
+    fn unconnected(&self) -> RequestFailed {
+        match self.by_length {
+            true => RequestFailed::TooLarge,
+            false => RequestFailed::Transport,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +199,8 @@ impl Endpoint {
             return self.fail(outbound);
         }
         self.connecting.insert(addr, vec![outbound]);
-        let made = connect(addr, self.shared.config.connect_timeout).into_actor(self);
+        let limit = self.shared.config.connect_timeout;
+        let made = net::connect_tcp(self.shared.local_addr().ip(), addr, limit).into_actor(self);
         ctx.spawn(made.map(move |result, this, ctx| this.connected(addr, result, ctx)));
     }
 
@@ -202,10 +221,9 @@ impl Endpoint {
             Err(error) => {
                 let refused = error.kind() == io::ErrorKind::ConnectionRefused;
                 for outbound in waiting {
-                    let fits = outbound.message.octets().len() + VIA_ROOM <= LONGEST_DATAGRAM;
-                    match refused && outbound.by_length && fits {
+                    match refused && outbound.falls_back() {
                         true => self.transmit(outbound, Peer::udp(addr)),
-                        false => self.fail(outbound),
+                        false => self.fail_unconnected(outbound),
                     }
                 }
             }
@@ -241,22 +259,24 @@ impl Endpoint {
         peer
     }
 
+    fn fail_unconnected(&mut self, outbound: Outbound) {
+        let why = outbound.unconnected();
+        self.fail_for(outbound, why);
+    }
+
     fn fail(&mut self, outbound: Outbound) {
+        self.fail_for(outbound, RequestFailed::Transport);
+    }
+
+    fn fail_for(&mut self, outbound: Outbound, why: RequestFailed) {
         match outbound.kind {
             Kind::Request(id) => {
                 if let Some(sink) = self.sinks.remove(&id) {
-                    sink.fail(id);
+                    sink.fail(id, why);
                 }
             }
             Kind::Ack => self.metrics.refused("ack_unsent"),
             Kind::Response => self.metrics.refused("response_unsent"),
         }
-    }
-}
-
-async fn connect(addr: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    match tokio::time::timeout(limit, TcpStream::connect(addr)).await {
-        Ok(result) => result,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }

@@ -82,7 +82,7 @@ async fn long_request_falls_back_to_udp_where_tcp_is_refused() {
     let (alice, raw) = (side().await, Raw::bind().await);
     let uri = format!("sip:raw@{}", raw.addr());
     let request = alice
-        .request(Method::Message, &uri)
+        .request(Method::Options, &uri)
         .body("text/plain", vec![b'x'; 1_300])
         .build();
     let answering = async {
@@ -92,6 +92,20 @@ async fn long_request_falls_back_to_udp_where_tcp_is_refused() {
     };
     let (answer, ()) = tokio::join!(alice.endpoint.exchange(request, Target::Message), answering);
     assert_eq!(answer.unwrap().code(), Some(200));
+}
+
+#[actix::test]
+async fn long_message_never_goes_by_udp() {
+    let (alice, raw) = (side().await, Raw::bind().await);
+    let uri = format!("sip:raw@{}", raw.addr());
+    let request = alice
+        .request(Method::Message, &uri)
+        .body("text/plain", vec![b'x'; 1_300])
+        .build();
+    let answer = alice.endpoint.exchange(request, Target::Message).await;
+    assert_eq!(answer.err(), Some(RequestFailed::TooLarge));
+    let heard = raw.receive_within(Duration::from_millis(200)).await;
+    assert!(heard.is_none(), "{heard:?}");
 }
 
 #[actix::test]
