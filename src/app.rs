@@ -13,6 +13,7 @@ use crate::{
     deferred::{Deferred, Directory, Interest, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
     msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
+    neighbours::Neighbours,
     net::Shards,
     participating::{
         self, Devices, Drains, Watchers,
@@ -231,6 +232,7 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
         realm,
         config: Arc::new(config.participating.clone()),
         core: Arc::new(core.clone()),
+        neighbours: Arc::new(Neighbours::new(&config.server.roles, &config.neighbours)),
         policy: Arc::new(config.policy.clone()),
         metrics: participating::Metrics::register(),
         drains: Drains::new(config.participating.max_drains),

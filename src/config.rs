@@ -5,7 +5,11 @@
 mod overrides;
 
 use crate::{
-    deferred, http, msrp, participating, policy, sdp::Security, sip, sip_core, store, telemetry,
+    deferred, http, msrp,
+    neighbours::{self, Role},
+    participating, policy,
+    sdp::Security,
+    sip, sip_core, store, telemetry,
 };
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path, path::PathBuf, time::Duration};
@@ -16,6 +20,8 @@ use std::{io, path::Path, path::PathBuf, time::Duration};
 pub struct Config {
     /// The process as a whole.
     pub server: Server,
+    /// The servers around this one.
+    pub neighbours: neighbours::Config,
     /// SIP: sockets, transactions, dialogs.
     pub sip: sip::Config,
     /// MSRP: listener, sessions, streams.
@@ -42,6 +48,8 @@ pub struct Config {
 pub struct Server {
     /// Folder of the store, of the admin token and of the keys of the relay.
     pub data: PathBuf,
+    /// The functions this node plays; its neighbours play the others.
+    pub roles: Vec<Role>,
     /// Arbiters (threads) that carry SIP and MSRP; 0 means one per processor core.
     pub shards: usize,
     /// How long calls and transfers may take to end after SIGTERM.
@@ -57,6 +65,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             data: PathBuf::from("restante-data"),
+            roles: Role::ALL.to_vec(),
             shards: 0,
             grace: Duration::from_secs(10),
             clock_settle: Duration::from_secs(3600),
@@ -74,6 +83,9 @@ impl Server {
     const MAX_SHARDS: usize = 256;
 
     fn check(&self) -> Result<(), Wrong> {
+        if self.roles.is_empty() {
+            return Err(("server.roles", "at least one role"));
+        }
         match self.shards <= Self::MAX_SHARDS {
             true => Ok(()),
             false => Err(("server.shards", "at most 256")),

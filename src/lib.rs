@@ -15,6 +15,7 @@ pub mod digest;
 pub mod http;
 pub mod identity;
 pub mod msrp;
+pub mod neighbours;
 pub mod net;
 pub mod participating;
 pub mod policy;

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["clock"]),
     ("sip", &["syntax", "identity", "profile", "digest", "clock"]),
     ("msrp", &["syntax", "digest", "clock"]),
+    ("neighbours", &["sip"]),
     ("policy", &["identity", "content", "profile"]),
     (
         "sip_core",
@@ -31,8 +32,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "participating",
         &[
-            "identity", "clock", "profile", "sdp", "content", "store", "sip", "msrp", "policy",
-            "sip_core", "deferred",
+            "identity",
+            "clock",
+            "profile",
+            "sdp",
+            "content",
+            "store",
+            "sip",
+            "msrp",
+            "policy",
+            "neighbours",
+            "sip_core",
+            "deferred",
         ],
     ),
     (
@@ -102,6 +113,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rsip", &["sip"]),
     ("sdp_types", &["sdp"]),
     ("quick_xml", &["content"]),
+    ("ipnet", &["neighbours"]),
     ("socket2", &["net"]),
     ("rustls", &["net"]),
     ("rcgen", &["net"]),

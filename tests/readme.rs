@@ -42,14 +42,16 @@ fn is_optional(key: &str, default: &str) -> bool {
     let parts = key.split_once('.');
     default == "unset"
         && parts.is_some_and(|(section, key)| {
-            ["x", "127.0.0.1:1"].into_iter().any(|value| {
-                let text = format!("[{section}]\n{key} = \"{value}\"");
-                // known, though it may make no sense alone
-                matches!(
-                    Config::parse(&text, []),
-                    Ok(_) | Err(ConfigError::OutOfRange { .. })
-                )
-            })
+            ["x", "127.0.0.1:1", "sip:127.0.0.1"]
+                .into_iter()
+                .any(|value| {
+                    let text = format!("[{section}]\n{key} = \"{value}\"");
+                    // known, though it may make no sense alone
+                    matches!(
+                        Config::parse(&text, []),
+                        Ok(_) | Err(ConfigError::OutOfRange { .. })
+                    )
+                })
         })
 }
 

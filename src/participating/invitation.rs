@@ -38,6 +38,16 @@ pub fn request(method: Method, target: &str, from: &Address, to: &Address) -> Bu
         .header(Name::PAssertedIdentity, format!("<{from}>"))
 }
 
+/// Hops that a request may still take where it goes on (RFC 3261 §16.6 step 3): also a server
+/// that makes it a new one keeps count, so that a circle of servers ends.
+pub fn onward_hops(original: &Message) -> u32 {
+    original
+        .max_forwards()
+        .unwrap_or(70)
+        .saturating_sub(1)
+        .into()
+}
+
 /// Adds what `original` says from end to end.
 pub fn along(mut builder: Builder, original: &Message) -> Builder {
     for name in END_TO_END {
@@ -54,6 +64,16 @@ pub fn contact(user: &str, host_port: &str, automaton: bool) -> String {
         String::new()
     };
     format!("<sip:{user}@{host_port}>;{}{automata}", feature::IM)
+}
+
+/// Whether whoever answers with this Contact is an automaton: nobody has read anything.
+pub fn is_automaton(answer: &Message) -> bool {
+    let contact = answer.value(Name::Contact);
+    contact.is_some_and(|contact| {
+        contact
+            .split(';')
+            .any(|one| one.trim() == feature::AUTOMATA)
+    })
 }
 
 /// The same Contact, as that of a conference focus.

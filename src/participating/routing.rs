@@ -1,5 +1,6 @@
 use crate::{
     identity::Address,
+    neighbours::{Hop, Neighbours, Role},
     profile::{event, psi},
     sip::codec::{Message, Method, Name, Uri},
 };
@@ -26,6 +27,10 @@ pub enum Route {
     Delete,
     /// To where notifications come back that go by this server.
     Notifications,
+    /// To a subscriber whose home this node is not, but for whom it keeps messages.
+    Keep(Address),
+    /// To another server, which plays what is asked for or knows who does.
+    Onward(Address, Hop),
 }
 
 /// An event package about a mailbox.
@@ -52,9 +57,12 @@ pub enum NoRoute {
     /// The Request-URI names no user.
     #[error("Request-URI names no user")]
     NoUser,
-    /// The domain of the Request-URI is not served here.
+    /// The domain of the Request-URI is not served here, and none of ours sends there.
     #[error("domain is not served here (sip_core.domains)")]
     ForeignDomain,
+    /// The function is not played here, and no neighbour is known that plays it.
+    #[error("function is not played here (server.roles, neighbours)")]
+    NotPlayed,
     /// The event package is not known.
     #[error("unknown event package")]
     BadEvent,
@@ -67,7 +75,7 @@ impl NoRoute {
             Self::UnknownMethod => 501,
             Self::NotAllowed => 405,
             Self::Scheme => 416,
-            Self::NoUser | Self::ForeignDomain => 404,
+            Self::NoUser | Self::ForeignDomain | Self::NotPlayed => 404,
             Self::BadEvent => 489,
         }
     }
@@ -80,16 +88,21 @@ impl NoRoute {
             Self::Scheme => "uri_scheme",
             Self::NoUser => "no_user",
             Self::ForeignDomain => "foreign_domain",
+            Self::NotPlayed => "role_not_played",
             Self::BadEvent => "bad_event",
         }
     }
 }
 
-/// Decides where `request` goes, given the domains served here.
+/// Decides where `request` goes, given the domains served here and who plays what around.
 ///
 /// Errors: [`NoRoute`], with the status to answer.
 /// Source: RFC 3261 §8.2, §16.5; RFC 6665 §4.1.3 (489).
-pub fn route(request: &Message, domains: &[String]) -> Result<Route, NoRoute> {
+pub fn route(
+    request: &Message,
+    domains: &[String],
+    neighbours: &Neighbours,
+) -> Result<Route, NoRoute> {
     let method = request.method().ok_or(NoRoute::UnknownMethod)?;
     if let Method::Other(_) = method {
         return Err(NoRoute::UnknownMethod);
@@ -108,18 +121,53 @@ pub fn route(request: &Message, domains: &[String]) -> Result<Route, NoRoute> {
         };
     }
     let target = Address::parse(request.uri_text()).map_err(|_| NoRoute::NoUser)?;
-    let served = |domain: &str| domains.iter().any(|one| one.eq_ignore_ascii_case(domain));
-    if !target.domain().is_none_or(served) {
-        return Err(NoRoute::ForeignDomain);
+    if let Some(hop) = abroad(&target, domains, neighbours)? {
+        return Ok(Route::Onward(target, hop));
     }
-    match (method, target.user()) {
-        (Method::Invite, psi::DEFERRED) => Ok(Route::Deferred),
-        (Method::Message, psi::DELETE) => Ok(Route::Delete),
-        (Method::Message, psi::IMDN) => Ok(Route::Notifications),
-        (_, psi::DEFERRED | psi::DELETE | psi::IMDN) => Err(NoRoute::NotAllowed),
-        (Method::Subscribe, _) => package(request).map(|package| Route::Mailbox(target, package)),
-        (Method::Invite | Method::Message | Method::Options, _) => Ok(Route::Subscriber(target)),
-        _ => Err(NoRoute::NotAllowed),
+    let onward = |role, target| match neighbours.at(role) {
+        Some(hop) => Ok(Route::Onward(target, hop.clone())),
+        None => Err(NoRoute::NotPlayed),
+    };
+    let keeps = neighbours.plays(Role::Deferred);
+    let route = match (&method, target.user()) {
+        (Method::Invite, psi::DEFERRED) => Route::Deferred,
+        (Method::Message, psi::DELETE) => Route::Delete,
+        (Method::Message, psi::IMDN) if neighbours.plays(Role::Participating) => {
+            return Ok(Route::Notifications);
+        }
+        (Method::Message, psi::IMDN) => return onward(Role::Participating, target),
+        (_, psi::DEFERRED | psi::DELETE | psi::IMDN) => return Err(NoRoute::NotAllowed),
+        (Method::Subscribe, _) => Route::Mailbox(target.clone(), package(request)?),
+        (Method::Invite | Method::Message | Method::Options, _) => {
+            return match (neighbours.plays(Role::Participating), keeps) {
+                (true, _) => Ok(Route::Subscriber(target)),
+                (false, true) => Ok(Route::Keep(target)),
+                (false, false) => onward(Role::Participating, target),
+            };
+        }
+        _ => return Err(NoRoute::NotAllowed),
+    };
+    match keeps {
+        true => Ok(route),
+        false => onward(Role::Deferred, target),
+    }
+}
+
+/// The next hop to a domain that is not ours.
+fn abroad(
+    target: &Address,
+    domains: &[String],
+    neighbours: &Neighbours,
+) -> Result<Option<Hop>, NoRoute> {
+    let Some(domain) = target.domain() else {
+        return Ok(None);
+    };
+    if domains.iter().any(|one| one.eq_ignore_ascii_case(domain)) {
+        return Ok(None);
+    }
+    match neighbours.knows(domain) {
+        true => Ok(Some(neighbours.towards(domain))),
+        false => Err(NoRoute::ForeignDomain),
     }
 }
 
@@ -146,7 +194,7 @@ impl Package {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::codec::Builder;
+    use crate::{neighbours, sip::codec::Builder};
 
     fn routed(method: &str, uri: &str, event: Option<&str>) -> Result<Route, NoRoute> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -156,7 +204,8 @@ mod tests {
         if let Some(event) = event {
             request = request.header(Name::Event, event);
         }
-        route(&request.build(), &["example.com".to_owned()])
+        let neighbours = Neighbours::new(&Role::ALL, &neighbours::Config::default());
+        route(&request.build(), &["example.com".to_owned()], &neighbours)
     }
 
     fn bob() -> Address {

@@ -105,6 +105,11 @@ impl Call {
         }
     }
 
+    /// Hops that the call may still take where it goes on.
+    pub fn max_forwards(&self) -> u32 {
+        invitation::onward_hops(&self.request)
+    }
+
     /// Refuses the call.
     pub fn refuse(&self, reply: &sip_core::Reply, kind: &'static str) {
         self.services.metrics.refused(kind);

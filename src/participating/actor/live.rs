@@ -1,10 +1,10 @@
 use super::{
     call::Call,
     channel::{Agreed, Channel},
-    deposit::{self, again_reply},
+    deposit::again_reply,
     drain,
     feed::feed,
-    pager,
+    onward, pager,
 };
 use crate::{
     content::multipart::{self, Part},
@@ -21,18 +21,23 @@ use crate::{
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// The leg to a device that answered.
-struct Leg {
+/// The leg to whoever answered: a device, or another server.
+pub(super) struct Leg {
     channel: Channel,
     session: SessionHandle,
     dialog: DialogHandle,
     news: UnboundedReceiver<DialogEvent>,
+    /// Whoever answered is no person: a server that keeps the message.
+    automaton: bool,
 }
 
-/// How ringing one device ended.
-enum Rung {
+/// How ringing one of them ended.
+pub(super) enum Rung {
     Answered(Box<Leg>),
-    Attempt(Attempt),
+    /// With this code, and the answer if there was one.
+    Failed(u16, Option<Message>),
+    /// Nothing came.
+    Silent,
     /// The caller gave up.
     Abandoned,
 }
@@ -42,19 +47,30 @@ enum Rung {
 pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
     let mut verdict = after_attempt(Attempt::NoBinding);
     for binding in &bindings {
-        let rung = ring(&mut call, binding).await;
+        let rung = ring(&mut call, |call, offer| to_device(call, binding, offer)).await;
+        let attempt = match &rung {
+            Rung::Answered(_) | Rung::Abandoned => None,
+            Rung::Failed(code, _) => Some(Attempt::Refused(*code)),
+            Rung::Silent => Some(Attempt::NoAnswer),
+        };
         if !matches!(rung, Rung::Abandoned) {
-            let is_there = !matches!(rung, Rung::Attempt(attempt) if is_away(attempt));
+            let is_there = !attempt.is_some_and(is_away);
             drain::heard_of(&call.services, &call.recipient, binding, is_there);
         }
         match rung {
-            Rung::Answered(leg) => return join(call, *leg).await,
+            Rung::Answered(leg) => {
+                if let Err(call) = join(call, *leg).await {
+                    onward::defer(*call, "device did not connect").await;
+                }
+                return;
+            }
             Rung::Abandoned => return,
-            Rung::Attempt(attempt) => verdict = after_attempt(attempt),
+            Rung::Failed(..) | Rung::Silent => {}
         }
+        verdict = attempt.map_or(verdict, after_attempt);
     }
     match verdict {
-        Next::Defer(reason) => deposit::deposit(call, reason).await,
+        Next::Defer(reason) => onward::defer(call, reason).await,
         Next::Pass(code) => call.refuse(&sip_core::Reply::new(code), "device"),
     }
 }
@@ -63,17 +79,20 @@ fn is_away(attempt: Attempt) -> bool {
     matches!(after_attempt(attempt), Next::Defer(_))
 }
 
-async fn ring(call: &mut Call, binding: &Binding) -> Rung {
+/// Calls with what `invite` makes of our offer, and waits for the answer.
+pub(super) async fn ring(
+    call: &mut Call,
+    invite: impl FnOnce(&Call, Vec<u8>) -> InviteOptions,
+) -> Rung {
     let services = call.services.clone();
     let channel = Channel::new(&services);
     let Ok((session, offer)) = channel.offer() else {
-        return Rung::Attempt(Attempt::Refused(503));
+        return Rung::Failed(503, None);
     };
     let (owner, mut news) = feed();
-    let options = invitation_of(call, binding, offer);
-    let Ok(dialog) = Dialog::invite(&services.endpoint, options, owner) else {
+    let Ok(dialog) = Dialog::invite(&services.endpoint, invite(call, offer), owner) else {
         session.close();
-        return Rung::Attempt(Attempt::Refused(503));
+        return Rung::Failed(503, None);
     };
     let answer = loop {
         tokio::select! {
@@ -82,41 +101,53 @@ async fn ring(call: &mut Call, binding: &Binding) -> Rung {
                 session.close();
                 return Rung::Abandoned;
             },
-            device = news.recv() => match device.map(|event| event.news) {
+            callee = news.recv() => match callee.map(|event| event.news) {
                 Some(DialogNews::Provisional(response)) => {
                     call.dialog.ring(Reply::new(response.code().unwrap_or(180)));
                 }
                 Some(DialogNews::Answered(answer)) => break answer,
-                Some(DialogNews::Failed { code, .. }) => {
+                Some(DialogNews::Failed { code, message }) => {
                     session.close();
-                    return Rung::Attempt(Attempt::Refused(code));
+                    return Rung::Failed(code, message);
                 }
                 Some(_) => {}
                 None => {
                     session.close();
-                    return Rung::Attempt(Attempt::NoAnswer);
+                    return Rung::Silent;
                 }
             }
         }
     };
+    let automaton = invitation::is_automaton(&answer);
     match channel.conclude(session.clone(), answer.body(), None).await {
         Ok(Agreed { session, .. }) => Rung::Answered(Box::new(Leg {
             channel,
             session,
             dialog,
             news,
+            automaton,
         })),
         Err(unfit) => {
-            tracing::debug!(%unfit, "the device's answer is of no use");
+            tracing::debug!(%unfit, "the answer is of no use");
             dialog.bye(Some("SIP;cause=488;text=\"answer not acceptable\""));
             session.close();
-            Rung::Attempt(Attempt::Refused(488))
+            Rung::Failed(488, None)
         }
     }
 }
 
 /// The INVITE as this server sends it to one device.
-fn invitation_of(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOptions {
+fn to_device(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOptions {
+    let (contact, extra) = told(call, offer);
+    let (sender, recipient) = (call.sender.as_str(), &call.recipient);
+    InviteOptions {
+        max_forwards: call.max_forwards(),
+        ..pager::call_to(&call.services, binding, recipient, sender, contact, extra)
+    }
+}
+
+/// Our Contact in a call that goes on, and what it tells beside its addresses.
+pub(super) fn told(call: &Call, offer: Vec<u8>) -> (String, Extra) {
     let services = &call.services;
     let contact = invitation::contact(call.sender.user(), &services.endpoint.sent_by(), false);
     let mut extra = end_to_end(&call.request).header(
@@ -132,8 +163,7 @@ fn invitation_of(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOption
             extra.body(content_type, body)
         }
     };
-    let (sender, recipient) = (call.sender.as_str(), &call.recipient);
-    pager::call_to(services, binding, recipient, sender, contact, extra)
+    (contact, extra)
 }
 
 /// The headers of `request` that go along from end to end.
@@ -147,12 +177,13 @@ fn end_to_end(request: &Message) -> Extra {
     extra
 }
 
-/// Joins the caller's channel with the device's, and both their dialogs, until one of them ends.
+/// Joins the caller's channel with the far one, and both their dialogs, until one of them ends.
+/// Gives the call back, unanswered, where the far side answered and never connected.
 ///
-/// The caller is answered when the device has connected: whoever answers and never does so has
+/// The caller is answered when the far side has connected: whoever answers and never does so has
 /// nothing of the message, and both may send over one connection, where the caller's octets must
-/// not stand before the request that binds the device.
-async fn join(mut call: Call, mut leg: Leg) {
+/// not stand before the request that binds the far side.
+pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> {
     let services = call.services.clone();
     let channel = Channel::new(&services);
     let nobody = Box::new(super::channel::Nobody);
@@ -162,7 +193,8 @@ async fn join(mut call: Call, mut leg: Leg) {
             leg.dialog
                 .bye(Some("SIP;cause=488;text=\"offer not acceptable\""));
             leg.session.close();
-            return call.refuse_unfit(&unfit);
+            call.refuse_unfit(&unfit);
+            return Ok(());
         }
     };
     let (owner, mut moved) = feed();
@@ -172,13 +204,15 @@ async fn join(mut call: Call, mut leg: Leg) {
         leg.dialog.bye(Some("SIP;cause=408;text=\"no channel\""));
         session.close();
         leg.session.close();
-        if connected == Connected::No {
-            deposit::deposit(call, "device did not connect").await;
-        }
-        return;
+        return match connected {
+            Connected::No => Err(Box::new(call)),
+            _ => Ok(()),
+        };
     }
-    call.accept(body, false);
-    services.metrics.live_channel.increment(1);
+    call.accept(body, leg.automaton);
+    if !leg.automaton {
+        services.metrics.live_channel.increment(1);
+    }
     let idle = services.config.idle_timeout;
     loop {
         tokio::select! {
@@ -201,9 +235,10 @@ async fn join(mut call: Call, mut leg: Leg) {
     tokio::time::sleep(Duration::from_millis(50)).await;
     session.close();
     leg.session.close();
+    Ok(())
 }
 
-/// Whether the device's channel came up.
+/// Whether the far channel came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Connected {
     Yes,
@@ -212,7 +247,7 @@ enum Connected {
     Abandoned,
 }
 
-/// Waits until the device has connected.
+/// Waits until the far side has connected.
 async fn connected(
     call: &mut Call,
     leg: &mut Leg,

@@ -22,6 +22,7 @@ mod letters;
 mod line;
 mod live;
 mod mailbox;
+mod onward;
 mod pager;
 mod pages;
 mod precedence;

@@ -1,4 +1,4 @@
-use super::{Services, disposition, drain, precedence::is_behind};
+use super::{Services, disposition, drain, onward, precedence::is_behind};
 use crate::{
     clock,
     deferred::Refusal,
@@ -40,7 +40,9 @@ pub(super) async fn message(
             services.reply(&incoming, &Reply::new(200));
         }
         Err(Next::Pass(code)) => services.reply(&incoming, &Reply::new(code)),
-        Err(Next::Defer(reason)) => keep(&services, &incoming, sender, recipient, reason).await,
+        Err(Next::Defer(reason)) => {
+            onward::defer_message(&services, &incoming, sender, recipient, reason).await;
+        }
     }
 }
 
@@ -177,7 +179,7 @@ pub(super) fn target(binding: &Binding) -> Target {
 }
 
 /// Stores the MESSAGE; 202 only when it is on disk (RFC 3428 §7).
-async fn keep(
+pub(super) async fn keep(
     services: &Rc<Services>,
     incoming: &Incoming,
     sender: Address,

@@ -5,7 +5,7 @@ use super::{
     drains::Occasion,
     hint, live,
     mailbox::{self, Subscriptions},
-    pager,
+    onward, pager,
     precedence::is_behind,
     retrieval,
 };
@@ -129,20 +129,36 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
             false => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
         };
     }
-    match route(&incoming.request, &services.core.domains) {
+    let found = route(
+        &incoming.request,
+        &services.core.domains,
+        &services.neighbours,
+    );
+    match found {
         Err(no_route) => services.refuse(&incoming, &no_route_reply(&no_route), no_route.kind()),
         Ok(Route::Register) => register(&services, &incoming).await,
         Ok(Route::Server) => services.reply(&incoming, &abilities()),
-        Ok(route) => {
-            let kind = Kind::Proxy;
-            match services.realm.check(&incoming.request, kind).await {
-                Verdict::Ok(sender) => {
-                    serve_user(services, subscriptions, incoming, sender, route).await;
-                }
-                Verdict::Challenge(reply) => services.reply(&incoming, &reply),
-                Verdict::Forbidden(reply) => services.refuse(&incoming, &reply, "forbidden"),
+        Ok(route) => match identify(&services, &incoming).await {
+            Verdict::Ok(sender) => {
+                serve_user(services, subscriptions, incoming, sender, route).await;
             }
-        }
+            Verdict::Challenge(reply) => services.reply(&incoming, &reply),
+            Verdict::Forbidden(reply) => services.refuse(&incoming, &reply, "forbidden"),
+        },
+    }
+}
+
+/// Who sends: as a neighbour in the trust domain asserts (RFC 3325 §5), else as proven.
+async fn identify(services: &Services, incoming: &Incoming) -> Verdict {
+    let request = &incoming.request;
+    if !services.neighbours.trusts(incoming.source.addr.ip()) {
+        return services.realm.check(request, Kind::Proxy).await;
+    }
+    let asserted = request.value(Name::PAssertedIdentity);
+    let sender = asserted.or_else(|| request.value(Name::From));
+    match sender.map(|text| Address::parse(&text)) {
+        Some(Ok(sender)) => Verdict::Ok(sender),
+        _ => Verdict::Forbidden(Reply::new(400).because("Bad Identity")),
     }
 }
 
@@ -170,6 +186,21 @@ async fn serve_user(
             Some(Method::Message) => pager::message(services, incoming, sender, recipient).await,
             _ => pager::options(services, incoming, sender, recipient).await,
         },
+        Route::Keep(recipient) => match incoming.request.method() {
+            Some(Method::Invite) => {
+                if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
+                    deposit::deposit(call, "kept for another server").await;
+                }
+            }
+            Some(Method::Message) => {
+                let reason = "kept for another server";
+                pager::keep(&services, &incoming, sender, recipient, reason).await;
+            }
+            _ => services.reply(&incoming, &Reply::new(480)),
+        },
+        Route::Onward(recipient, hop) => {
+            onward::serve(services, incoming, sender, recipient, hop).await;
+        }
         Route::Register | Route::Server => {}
     }
 }
@@ -185,7 +216,7 @@ async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, rec
         return;
     };
     match bindings.is_empty() {
-        true => deposit::deposit(call, reason).await,
+        true => onward::defer(call, reason).await,
         false => live::call(call, bindings).await,
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     deferred::Deferred,
     identity::Address,
     msrp::actor::Switchboard,
+    neighbours::Neighbours,
     participating::{
         Config, Metrics,
         devices::{Devices, Rest},
@@ -39,6 +40,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// The `[sip_core]` table.
     pub core: Arc<sip_core::Config>,
+    /// What this node plays, and who plays the rest.
+    pub neighbours: Arc<Neighbours>,
     /// The `[policy]` table.
     pub policy: Arc<policy::Config>,
     /// Handles of this room.

@@ -39,7 +39,12 @@ pub struct InviteOptions {
     pub responder: Option<SharedResponder>,
     /// How long it may ring before it is cancelled; the configured time if `None`.
     pub ring_timeout: Option<Duration>,
+    /// Hops it may still take: fewer than the call that it goes on from had.
+    pub max_forwards: u32,
 }
+
+/// Hops a new request may take (RFC 3261 §8.1.1.6).
+const MAX_FORWARDS: u32 = 70;
 
 impl InviteOptions {
     /// An INVITE to `uri`, which is also To, going where the Request-URI says.
@@ -61,6 +66,7 @@ impl InviteOptions {
             account: None,
             responder: None,
             ring_timeout: None,
+            max_forwards: MAX_FORWARDS,
         }
     }
 }
@@ -288,7 +294,7 @@ fn draft(endpoint: &EndpointHandle, options: &InviteOptions, tag: &str) -> Build
         .clone()
         .unwrap_or_else(|| endpoint.new_call_id());
     let builder = builder
-        .header(Name::MaxForwards, "70")
+        .header(Name::MaxForwards, options.max_forwards.to_string())
         .header(Name::From, with_tag(&options.from, tag))
         .header(Name::To, &options.to)
         .header(Name::CallId, call_id)

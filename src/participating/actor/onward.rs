@@ -1,0 +1,162 @@
+use super::{Services, call::Call, deposit, live, live::Rung, pager};
+use crate::{
+    identity::Address,
+    neighbours::{Hop, Role},
+    participating::invitation,
+    sip::{
+        actor::{Incoming, InviteOptions, Target},
+        codec::{Builder, Message, Method, Name},
+    },
+    sip_core::Reply,
+};
+use std::rc::Rc;
+
+/// A request that another server is to serve: the one that plays what is asked for, or one on the
+/// way to the domain it is for.
+pub(super) async fn serve(
+    services: Rc<Services>,
+    incoming: Incoming,
+    sender: Address,
+    recipient: Address,
+    hop: Hop,
+) {
+    match incoming.request.method() {
+        Some(Method::Invite) => {
+            if let Some(mut call) = Call::begin(&services, incoming, sender, recipient) {
+                let rung = live::ring(&mut call, |call, offer| invite(call, &hop, offer)).await;
+                finish(call, rung).await;
+            }
+        }
+        _ => exchange(&services, &incoming, &sender, &recipient, &hop).await,
+    }
+}
+
+/// The deferred function takes the call: here, or at the server that plays it.
+pub(super) async fn defer(mut call: Call, reason: &'static str) {
+    let services = call.services.clone();
+    if services.neighbours.plays(Role::Deferred) {
+        return deposit::deposit(call, reason).await;
+    }
+    let Some(hop) = services.neighbours.at(Role::Deferred) else {
+        return call.refuse(&nobody_keeps(), "role_not_played");
+    };
+    tracing::debug!(call_id = %call.request.call_id(), reason, "call diverted");
+    let rung = live::ring(&mut call, |call, offer| invite(call, hop, offer)).await;
+    finish(call, rung).await;
+}
+
+/// The deferred function takes the MESSAGE: here, or at the server that plays it.
+pub(super) async fn defer_message(
+    services: &Rc<Services>,
+    incoming: &Incoming,
+    sender: Address,
+    recipient: Address,
+    reason: &'static str,
+) {
+    if services.neighbours.plays(Role::Deferred) {
+        return pager::keep(services, incoming, sender, recipient, reason).await;
+    }
+    match services.neighbours.at(Role::Deferred) {
+        Some(hop) => exchange(services, incoming, &sender, &recipient, hop).await,
+        None => services.refuse(incoming, &nobody_keeps(), "role_not_played"),
+    }
+}
+
+fn nobody_keeps() -> Reply {
+    let warning = "399 restante \"nobody keeps messages here (server.roles, neighbours.deferred)\"";
+    Reply::new(480).with(Name::Warning, warning)
+}
+
+/// Joins the call with whoever answered, or tells the caller what that one said.
+async fn finish(call: Call, rung: Rung) {
+    match rung {
+        Rung::Answered(leg) => {
+            if let Err(call) = live::join(call, *leg).await {
+                let reply = Reply::new(504).because("No Channel To The Next Server");
+                call.refuse(&reply, "next_server");
+            }
+        }
+        Rung::Failed(code, answer) => call.refuse(&passed_back(code, answer), "next_server"),
+        Rung::Silent => call.refuse(&Reply::new(408), "next_server"),
+        Rung::Abandoned => {}
+    }
+}
+
+/// What the next server said, as this one says it (RFC 3261 §16.7 maps nothing but its own 503:
+/// that one server is overloaded does not mean that this one is).
+fn passed_back(code: u16, answer: Option<Message>) -> Reply {
+    let mut reply = Reply::new(if code == 503 { 500 } else { code });
+    let said = |name| answer.as_ref().and_then(|answer| answer.value(name));
+    for name in [Name::Warning, Name::RetryAfter] {
+        if let Some(value) = said(name) {
+            reply = reply.with(name, value);
+        }
+    }
+    reply
+}
+
+/// The INVITE as this server sends it to the next one: a dialog and an offer of its own.
+fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
+    let (contact, extra) = live::told(call, offer);
+    InviteOptions {
+        routes: hop.route().into_iter().collect(),
+        extra,
+        target: Target::Message,
+        max_forwards: call.max_forwards(),
+        ..InviteOptions::new(
+            call.recipient.as_str(),
+            format!("<{}>", call.sender),
+            contact,
+        )
+    }
+}
+
+/// Passes a request that opens no dialog on, and the answer back. It keeps its Call-ID and number:
+/// what has no other id is known by them, also when it is sent again.
+async fn exchange(
+    services: &Rc<Services>,
+    incoming: &Incoming,
+    sender: &Address,
+    recipient: &Address,
+    hop: &Hop,
+) {
+    let request = &incoming.request;
+    let method = request.method().unwrap_or(Method::Message);
+    let number = request.cseq().map_or(1, |cseq| cseq.number);
+    let cseq = format!("{number} {}", method.as_str());
+    let mut onward = Builder::request(method, recipient.as_str())
+        .header(
+            Name::MaxForwards,
+            invitation::onward_hops(request).to_string(),
+        )
+        .header(Name::To, format!("<{recipient}>"))
+        .header(Name::PAssertedIdentity, format!("<{sender}>"))
+        .header(
+            Name::From,
+            format!("<{sender}>;tag={}", services.endpoint.new_tag()),
+        )
+        .header(Name::CallId, request.call_id().as_bytes())
+        .header(Name::CSeq, cseq);
+    if let Some(route) = hop.route() {
+        onward = onward.header(Name::Route, route);
+    }
+    onward = invitation::along(onward, request);
+    if let Some(content_type) = request.value(Name::ContentType) {
+        onward = onward.body(content_type.as_bytes(), request.body().clone());
+    }
+    match services
+        .endpoint
+        .exchange(onward.build(), Target::Message)
+        .await
+    {
+        Ok(answer) => {
+            let code = answer.code().unwrap_or(500);
+            let reply = passed_back(code, Some(answer));
+            match code {
+                200..300 => services.reply(incoming, &reply),
+                _ => services.refuse(incoming, &reply, "next_server"),
+            }
+        }
+        Err(_) => services.refuse(incoming, &Reply::new(408), "next_server"),
+    }
+}
