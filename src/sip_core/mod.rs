@@ -1,5 +1,6 @@
 //! The embedded SIP/IP core: subscribers, the registrar, the location service and the digest
-//! realm. In an operator's network an outer core does this.
+//! realm. In an operator's network an outer core does this, and tells of its users by third-party
+//! REGISTER.
 //!
 //! Covers RFC 3261 §10.3 (REGISTER), §22 (digest), RFC 3327 (Path), RFC 3608 (Service-Route, as
 //! configured), RFC 5626 as far as one device re-registering by instance and reg-id. The rules
@@ -13,6 +14,7 @@ mod metrics;
 mod register;
 mod reply;
 mod subscriber;
+mod third_party;
 
 pub use actor::{
     BindingTimer, Handled, Location, Realm, Registrar, RegistrationChanged, Subscribers,
@@ -22,3 +24,4 @@ pub use config::Config;
 pub use judge::{Kind, Verdict};
 pub use reply::Reply;
 pub use subscriber::{Amendment, Subscriber, SubscriberError};
+pub use third_party::is_third_party;

@@ -1,14 +1,15 @@
 use super::{Location, Realm, RegistrationChanged, Subscribers};
 use crate::{
-    clock,
+    clock::{self, Timestamp},
     identity::Address,
     sip::{
-        codec::{Contacts, Message, Uri},
+        codec::{Contacts, Message, Name, Uri},
         transaction::Peer,
     },
     sip_core::{
-        Config, Kind, Reply, Verdict,
+        Binding, Config, Kind, Reply, Verdict,
         register::{self, Registered},
+        third_party,
     },
 };
 
@@ -51,6 +52,52 @@ impl Registrar {
         handled
     }
 
+    /// Handles a third-party REGISTER of an outer core at `source`, by which that core says that
+    /// one of its users is there, or gone. The caller has made sure that it is a core to be
+    /// believed.
+    pub async fn handle_third_party(&self, request: &Message, source: Peer) -> Handled {
+        let told = self.take_over(request, source).await;
+        let handled = told.unwrap_or_else(|reply| Handled { reply, news: None });
+        self.location.metrics().answered(handled.reply.code);
+        handled
+    }
+
+    async fn take_over(&self, request: &Message, source: Peer) -> Result<Handled, Reply> {
+        let subject = request.value(Name::To).unwrap_or_default();
+        let address = Address::parse(&subject).map_err(|_| Reply::new(400).because("Bad To"))?;
+        if !address
+            .domain()
+            .is_some_and(|domain| self.config.is_ours(domain))
+        {
+            return Err(Reply::new(404).because("Not A Domain Of Ours"));
+        }
+        let now = clock::wall();
+        let (told, config, user) = (request.detached(), self.config.clone(), address.clone());
+        let decide = move |current| {
+            third_party::apply(&told, source, &user, current, now, &config).map(Some)
+        };
+        let (before, after) = self.change(&address, now, decide).await?;
+        tracing::info!(%address, registered = !after.is_empty(), core = %source.addr, "told by a core");
+        let expires = after.iter().map(|one| one.expires_at.since(now).as_secs());
+        let reply = Reply::new(200).with(Name::Expires, expires.max().unwrap_or(0).to_string());
+        let news = Some(news(address, &before, &after));
+        Ok(Handled { reply, news })
+    }
+
+    /// Changes bindings durably: those before and after.
+    async fn change(
+        &self,
+        address: &Address,
+        now: Timestamp,
+        decide: impl FnOnce(Vec<Binding>) -> Result<Option<Vec<Binding>>, Reply> + Send + 'static,
+    ) -> Result<(Vec<Binding>, Vec<Binding>), Reply> {
+        let changed = self.location.change(address, now, decide).await;
+        changed.map_err(|error| {
+            tracing::warn!(%error, "a registration could not be stored");
+            Reply::new(503)
+        })?
+    }
+
     async fn decide(&self, request: &Message, source: Peer) -> Result<Handled, Reply> {
         self.check_domain(request)?;
         let address = match self.realm.check(request, Kind::Registrar).await {
@@ -67,20 +114,11 @@ impl Registrar {
             } = register::apply(&asked, source, current, now, &config)?;
             Ok(is_changed.then_some(bindings))
         };
-        let changed = self.location.change(&address, now, decide).await;
-        let (before, after) = changed.map_err(|error| {
-            tracing::warn!(%error, "a registration could not be stored");
-            Reply::new(503)
-        })??;
+        let (before, after) = self.change(&address, now, decide).await?;
         let contacts = request.contacts();
         let is_query = matches!(contacts, Ok(Contacts::List(list)) if list.is_empty());
         tracing::info!(%address, bindings = after.len(), "registration answered");
-        let news = RegistrationChanged {
-            address,
-            registered: !after.is_empty(),
-            first: before.is_empty() && !after.is_empty(),
-        };
-        let news = (!is_query).then_some(news);
+        let news = (!is_query).then(|| news(address, &before, &after));
         let reply = register::answer(request, &after, now, &self.config);
         Ok(Handled { reply, news })
     }
@@ -105,5 +143,13 @@ impl Registrar {
             Ok(None) => Err(Reply::new(404)),
             Err(_) => Err(Reply::new(503)),
         }
+    }
+}
+
+fn news(address: Address, before: &[Binding], after: &[Binding]) -> RegistrationChanged {
+    RegistrationChanged {
+        address,
+        registered: !after.is_empty(),
+        first: before.is_empty() && !after.is_empty(),
     }
 }
