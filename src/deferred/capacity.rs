@@ -46,6 +46,17 @@ struct Admitted {
 pub struct Reservation {
     admitted: Arc<Admitted>,
     octets: u64,
+    promise: Promise,
+}
+
+/// What room is promised for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promise {
+    Message,
+    /// One that counts as no message.
+    Notification,
+    /// A part in a message that is being received already.
+    Copy,
 }
 
 impl Capacity {
@@ -92,35 +103,44 @@ impl Admission {
     /// Errors: `TooLarge`, `Full`, or `Busy` if too many messages are being received.
     pub fn reserve(&self, declared: Option<u64>) -> Result<Reservation, Refusal> {
         let octets = declared.unwrap_or(0);
-        self.promise(octets, true)
+        self.promise(octets, Promise::Message)
+    }
+
+    /// Promises room for a copy of a message that is being received already, for a group.
+    ///
+    /// Errors: `TooLarge`, `Full`.
+    pub fn reserve_copy(&self, octets: u64) -> Result<Reservation, Refusal> {
+        self.promise(octets, Promise::Copy)
     }
 
     /// Promises room for a notification, which counts as no message.
     ///
     /// Errors: `TooLarge`, or `Busy` if too many messages are being received.
     pub(super) fn reserve_notification(&self, octets: u64) -> Result<Reservation, Refusal> {
-        self.promise(octets, false)
+        self.promise(octets, Promise::Notification)
     }
 
-    fn promise(&self, octets: u64, is_message: bool) -> Result<Reservation, Refusal> {
+    fn promise(&self, octets: u64, promise: Promise) -> Result<Reservation, Refusal> {
         let admitted = &self.0;
         admitted.check_size(octets)?;
         let mut promised = admitted.capacity.0.lock();
-        if promised.deposits >= admitted.max_deposits {
+        let counts = promise != Promise::Copy;
+        if counts && promised.deposits >= admitted.max_deposits {
             return Err(Refusal::Busy("deferred.max_deposits"));
         }
         let room = promised.by_recipient.entry_ref(&admitted.recipient);
         let room = room.or_default();
-        if is_message {
+        if promise != Promise::Notification {
             admitted.check_room(room, 1, octets)?;
         }
         room.messages += 1;
         room.octets = room.octets.saturating_add(octets);
-        promised.deposits += 1;
+        promised.deposits += usize::from(counts);
         drop(promised);
         Ok(Reservation {
             admitted: admitted.clone(),
             octets,
+            promise,
         })
     }
 }
@@ -208,7 +228,9 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let admitted = &self.admitted;
         let mut promised = admitted.capacity.0.lock();
-        promised.deposits = promised.deposits.saturating_sub(1);
+        if self.promise != Promise::Copy {
+            promised.deposits = promised.deposits.saturating_sub(1);
+        }
         if let Some(room) = promised.by_recipient.get_mut(&admitted.recipient) {
             room.messages = room.messages.saturating_sub(1);
             room.octets = room.octets.saturating_sub(self.octets);
@@ -272,6 +294,23 @@ mod tests {
         reserve(&capacity, "carol", Some(60), waiting(0, 0)).unwrap();
         drop(first);
         reserve(&capacity, "bob", Some(60), waiting(0, 0)).unwrap();
+    }
+
+    #[test]
+    fn copies_of_one_message_need_room_and_count_as_one_deposit() {
+        let (capacity, config) = (Arc::<Capacity>::default(), config());
+        let class = Classes::new(&config).of(None).clone();
+        let alice = address("alice");
+        let admit = |to: &str, count| {
+            let parties = (&alice, &address(to));
+            capacity.admit(parties, waiting(count, 0), &class, &config)
+        };
+        let members: Vec<_> = (0..9).map(|at| admit(&format!("m{at}"), 0)).collect();
+        let copies = members.iter().map(|member| member.reserve_copy(50));
+        let copies: Result<Vec<_>, _> = copies.collect();
+        assert_eq!((copies.unwrap().len(), capacity.deposits()), (9, 0));
+        let refused = admit("bob", 3).reserve_copy(50);
+        assert!(matches!(refused, Err(Refusal::Full { .. })));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
         cpim::{self, CpimBuilder},
         imdn::{Disposition, Imdn},
     },
-    identity::Address,
+    identity::{Address, outbox},
 };
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ pub fn notification(
     }
     let message_id = message_id(facts, disposition);
     let mut head = CpimBuilder::new()
-        .from(facts.recipient.as_str())
+        .from(outbox::reader(&facts.recipient).as_str())
         .to(facts.sender.as_str())
         .date_time(&now.to_rfc3339())
         .message_id(&message_id);
@@ -44,13 +44,13 @@ pub fn notification(
         conversation_id: facts.conversation_id.clone(),
         contribution_id: facts.contribution_id.clone(),
         kind: Kind::Notification,
-        ..Facts::new(facts.recipient.clone(), reader(facts), message_id)
+        ..Facts::new(outbox::reader(&facts.recipient), reader(facts), message_id)
     };
     Some((told, content))
 }
 
 fn document(facts: &Facts, disposition: Disposition) -> Imdn {
-    let recipient = facts.recipient.to_string();
+    let recipient = outbox::reader(&facts.recipient).to_string();
     // the schema has both URIs or none
     let original = facts.original_to.clone();
     let original = original.unwrap_or_else(|| recipient.clone());

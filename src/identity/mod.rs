@@ -4,6 +4,7 @@
 //! RFC 3261 §19.1.4 and RFC 3966 §4, as far as they concern a user and not a device.
 mod address;
 mod error;
+pub mod outbox;
 mod phone;
 
 pub use address::Address;

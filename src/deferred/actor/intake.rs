@@ -1,9 +1,10 @@
 use super::{Deferred, Deposit};
 use crate::{
     clock,
-    deferred::{Admission, Facts, Refusal, Reservation, Stored, mailbox},
+    deferred::{Admission, Disposed, Facts, Refusal, Reservation, State, Stored, Waiting, mailbox},
     identity::Address,
-    policy,
+    policy::{self, Standing},
+    store::StoreError,
 };
 use bytes::Bytes;
 
@@ -24,10 +25,51 @@ impl Deferred {
             Ok((standing, waiting))
         });
         let (standing, waiting) = known.await?;
+        self.admitted((sender, recipient), standing, waiting)
+    }
+
+    /// Asks the same for several recipients at once; the answers in their order.
+    ///
+    /// Errors: those of the store.
+    pub async fn admissions(
+        &self,
+        sender: &Address,
+        recipients: Vec<Address>,
+    ) -> Result<Vec<Result<Admission, Refusal>>, StoreError> {
+        let inner = self.0.clone();
+        let known = self.read(move |view| {
+            let look = |recipient: Address| {
+                let standing = (inner.directory)(view, &recipient)?;
+                let waiting = mailbox::mailbox(view, &recipient)?.waiting();
+                Ok((recipient, standing, waiting))
+            };
+            let known = recipients.into_iter().map(look);
+            known.collect::<Result<Vec<_>, StoreError>>()
+        });
+        let admit = |(recipient, standing, waiting)| {
+            let admitted = self.admitted((sender, &recipient), standing, waiting);
+            self.counted(admitted)
+        };
+        Ok(known.await?.into_iter().map(admit).collect())
+    }
+
+    fn admitted(
+        &self,
+        parties: (&Address, &Address),
+        standing: Standing,
+        waiting: Waiting,
+    ) -> Result<Admission, Refusal> {
         let settings = policy::may_store(standing)?;
         let class = self.0.classes.of(settings.class.as_deref());
         let (capacity, config) = (&self.0.capacity, &self.0.config);
-        Ok(capacity.admit((sender, recipient), waiting, class, config))
+        Ok(capacity.admit(parties, waiting, class, config))
+    }
+
+    /// Promises room for a copy of a message of so many octets that is being received already.
+    ///
+    /// Errors: `Full`, `TooLarge`.
+    pub fn reserve_copy(&self, admission: &Admission, octets: u64) -> Result<Reservation, Refusal> {
+        self.counted(admission.reserve_copy(octets))
     }
 
     /// Promises room for one more message by an admission.
@@ -112,6 +154,23 @@ impl Deferred {
             self.0.metrics.deposited(outcome, total);
         }
         Ok(outcomes)
+    }
+
+    /// Writes down that messages do not reach their receivers, each with its reason, and tells
+    /// their senders where they asked for it.
+    pub async fn undeliverable(&self, lost: Vec<(Facts, String)>) -> Result<(), StoreError> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let telling = self.durable(0, clock::wall(), move |ledger| {
+            for (facts, reason) in lost {
+                let parties = (&*facts.message_id, &facts.sender, &facts.recipient);
+                ledger.note(parties, State::Refused, reason)?;
+                ledger.notify(&facts, Disposed::Failed)?;
+            }
+            Ok(())
+        });
+        telling.await
     }
 
     /// Admits, receives and stores a message that is there as a whole.

@@ -128,7 +128,7 @@ impl Ledger<'_, '_> {
         history::write(self.txn, key, &history, None)?;
         self.changed(&recipient, &mailbox, true, warn);
         let envelope = record.into_envelope(sequence, None);
-        self.notify(&envelope, Disposed::Stored)?;
+        self.notify(&envelope.facts, Disposed::Stored)?;
         let duplicate = false;
         let stored = Stored {
             sequence,

@@ -7,15 +7,15 @@ mod take;
 pub(super) use deposit::{Arrival, Deposited};
 
 use super::{
-    Classes, Config, Disposed, Envelope, Passed, State, Waiting,
+    Classes, Config, Disposed, Envelope, Facts, Passed, State, Waiting,
     content::ContentId,
     live::Live,
     mailbox::{MailboxRecord, TOTALS, Totals, totals},
 };
 use crate::{
     clock::Timestamp,
-    identity::Address,
-    policy::Standing,
+    identity::{Address, outbox},
+    policy::{Settings, Standing},
     store::{Readable, StoreError, Table, Txn},
 };
 use std::sync::{
@@ -109,16 +109,17 @@ impl Ledger<'_, '_> {
     /// has a mailbox here: a notification of its own, stored with the event it tells of.
     pub(super) fn notify(
         &mut self,
-        envelope: &Envelope,
+        facts: &Facts,
         disposition: Disposed,
     ) -> Result<(), StoreError> {
-        let told = super::disposition::notification(&envelope.facts, disposition, self.now);
-        let Some((facts, content)) = told else {
+        let told = super::disposition::notification(facts, disposition, self.now);
+        let Some((mut facts, content)) = told else {
             return Ok(());
         };
-        let Standing::Accepts(settings) = (self.directory)(&*self.txn, &facts.recipient)? else {
+        let Some((mailbox, settings)) = self.mailbox_for(&facts.recipient)? else {
             return Ok(());
         };
+        facts.recipient = mailbox;
         let class = self.classes.of(settings.class.as_deref()).clone();
         let arrival = Arrival::new(facts, content, self.now, &class);
         // a mailbox that is full of notifications takes no more of them
@@ -126,6 +127,16 @@ impl Ledger<'_, '_> {
             tracing::debug!(%refusal, "notification not stored");
         }
         Ok(())
+    }
+
+    /// Where what is told to `user` is kept: with this server, or until another one takes it.
+    fn mailbox_for(&self, user: &Address) -> Result<Option<(Address, Settings)>, StoreError> {
+        for mailbox in [Some(user.clone()), outbox::of(user)].into_iter().flatten() {
+            if let Standing::Accepts(settings) = (self.directory)(&*self.txn, &mailbox)? {
+                return Ok(Some((mailbox, settings)));
+            }
+        }
+        Ok(None)
     }
 
     fn step(&self, state: State, reason: String) -> Passed {

@@ -59,7 +59,7 @@ impl Ledger<'_, '_> {
             Body::Shared(id) => self.unshare(*id, size)?,
         };
         if matches!(last, State::Expired | State::Dropped) {
-            self.notify(envelope, Disposed::Failed)?;
+            self.notify(&envelope.facts, Disposed::Failed)?;
         }
         self.outcome.taken.push(Taken {
             envelope: envelope.clone(),
