@@ -6,11 +6,11 @@
 //! take more is not read. Octets move inside the sessions' sinks; the actor only counts, and
 //! tells its owner.
 
-mod lane;
-
-use super::{CloseReason, SessionEvent, SessionHandle, Sink};
+use super::{
+    CloseReason, SessionEvent, SessionHandle, Sink,
+    lane::{Lane, Valve},
+};
 use actix::prelude::*;
-use lane::Lane;
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 /// How often an owner hears of progress.
@@ -92,8 +92,8 @@ impl Join {
     pub fn of(a: SessionHandle, b: SessionHandle, owner: Recipient<JoinEvent>) -> Addr<Self> {
         let lanes = Rc::new(RefCell::new(Lanes {
             lanes: [
-                Lane::new(a.clone(), b.clone()),
-                Lane::new(b.clone(), a.clone()),
+                Lane::new(&Valve::of(&a), b.clone()),
+                Lane::new(&Valve::of(&b), a.clone()),
             ],
             chunks: 0,
             octets: 0,

@@ -13,6 +13,7 @@ mod flow;
 mod handle;
 mod hop;
 mod join;
+mod lane;
 mod link;
 mod listener;
 mod lookup;
@@ -23,6 +24,7 @@ mod relaying;
 mod session;
 mod switchboard;
 mod transaction;
+mod trunk;
 mod work;
 
 pub use entry::{Entry, load_credentials};
@@ -32,6 +34,7 @@ pub use join::{Join, JoinEvent, Side};
 pub use lookup::{address_of, addresses_of};
 pub use relaying::Desk;
 pub use switchboard::{Direction, Switchboard};
+pub use trunk::{Moved, Strand, Trunk, TrunkEvent};
 
 use super::{ChunkToken, Continuation, Head, OutgoingId, Path};
 use bytes::Bytes;

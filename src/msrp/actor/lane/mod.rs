@@ -1,4 +1,10 @@
-//! One direction of a join.
+//! One direction between two sessions that are joined.
+mod ending;
+mod unfinished;
+mod valve;
+
+pub(super) use valve::Valve;
+
 use crate::{
     msrp::{
         ChunkToken, Continuation, FailureReport, Head, OutgoingHead, OutgoingId,
@@ -8,7 +14,11 @@ use crate::{
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
+use unfinished::Unfinished;
 
 /// Chunks that want to hear of errors only are remembered this long.
 const QUIET: usize = 256;
@@ -17,12 +27,15 @@ const QUIET: usize = 256;
 /// that binds the far side stands behind what waits.
 const EARLY: usize = 64 * 1024;
 /// No such session: what a sender is told whose receiver is gone.
-const NO_SESSION: u16 = 481;
+pub(super) const NO_SESSION: u16 = 481;
 
 /// From one session to the other.
 pub(super) struct Lane {
     from: SessionHandle,
     to: SessionHandle,
+    valve: Rc<Valve>,
+    /// This lane holds the valve shut.
+    holds: bool,
     /// The far side takes no more now.
     blocked: bool,
     /// The far side is over.
@@ -31,6 +44,10 @@ pub(super) struct Lane {
     early: VecDeque<Early>,
     early_octets: usize,
     current: Option<Passing>,
+    /// Messages whose last chunk has not come yet.
+    unfinished: Unfinished,
+    /// Header lines that every SEND gets on its way.
+    added: Vec<Bytes>,
     /// Sent on, not answered yet.
     under_way: HashMap<OutgoingId, ChunkToken>,
     /// Those of them that only an error answers, oldest first.
@@ -54,27 +71,40 @@ struct Passing {
 }
 
 impl Lane {
-    pub(super) fn new(from: SessionHandle, to: SessionHandle) -> Self {
+    /// A lane that stops what it comes from by `valve`.
+    pub(super) fn new(valve: &Rc<Valve>, to: SessionHandle) -> Self {
         Self {
+            from: valve.session().clone(),
+            valve: valve.clone(),
+            holds: false,
             blocked: false,
             lost: to.is_closed(),
             early: VecDeque::new(),
             early_octets: 0,
             current: None,
+            unfinished: Unfinished::default(),
+            added: Vec::new(),
             under_way: HashMap::new(),
             quiet: VecDeque::new(),
-            from,
             to,
         }
+    }
+
+    /// Adds these header lines to every SEND.
+    pub(super) fn adding(mut self, lines: Vec<Bytes>) -> Self {
+        self.added = lines;
+        self
     }
 
     pub(super) fn take_head(&mut self, inbound: Inbound) {
         if self.must_wait() {
             return self.early.push_back(Early::Head(inbound));
         }
+        let mut head = OutgoingHead::forwarding(&inbound.head);
+        head.extra.extend(self.added.iter().cloned());
         self.current = Some(Passing {
             chunk: inbound.chunk,
-            head: OutgoingHead::forwarding(&inbound.head),
+            head,
             pieces: SmallVec::new(),
             outgoing: None,
         });
@@ -108,6 +138,7 @@ impl Lane {
             return;
         };
         let failure_report = passing.head.failure_report;
+        self.unfinished.note(&passing.head, flag);
         let sent = match passing.outgoing {
             Some(id) => self.to.end(id, flag).map(|()| id),
             None => self.to.send_regardless(passing.head, &passing.pieces, flag),
@@ -133,16 +164,15 @@ impl Lane {
             return;
         }
         let is_current = |passing: &&Passing| passing.outgoing == Some(id);
-        if let Some(chunk) = self
+        if self
             .current
             .as_ref()
-            .filter(is_current)
-            .map(|passing| passing.chunk)
+            .is_some_and(|passing| is_current(&passing))
+            && let Some(passing) = self.current.take()
         {
-            self.current = None;
             // the far side has refused it: it learns that no more will come
-            let _ = self.to.end(id, Continuation::Aborted);
-            self.from.respond(chunk, code);
+            self.abort_open(&passing);
+            self.from.respond(passing.chunk, code);
         }
     }
 
@@ -202,32 +232,10 @@ impl Lane {
             self.to.await_writable();
         }
         let is_early = !is_bound && self.early_octets > EARLY;
-        match !self.lost && (self.blocked || is_early) {
-            true => self.from.pause(),
-            false => self.from.resume(),
+        let holds = !self.lost && (self.blocked || is_early);
+        if holds != std::mem::replace(&mut self.holds, holds) {
+            self.valve.turn(holds);
         }
-    }
-
-    /// The far side is over: whoever waits for its answer gets ours.
-    pub(super) fn lose_way(&mut self) {
-        self.lost = true;
-        self.open_way();
-        let current = self.current.take().map(|passing| passing.chunk);
-        let waiting = self.under_way.drain().map(|(_, chunk)| chunk);
-        for chunk in waiting.chain(current) {
-            self.from.respond(chunk, NO_SESSION);
-        }
-        self.quiet.clear();
-    }
-
-    /// The near side is over: what it left unfinished is given up.
-    pub(super) fn lose_source(&mut self) {
-        if let Some(id) = self.current.take().and_then(|passing| passing.outgoing) {
-            // without a far side there is nobody to tell
-            let _ = self.to.end(id, Continuation::Aborted);
-        }
-        self.under_way.clear();
-        self.quiet.clear();
     }
 
     fn must_wait(&self) -> bool {
