@@ -10,6 +10,7 @@ pub use key_file::{KeyFile, KeyFileError};
 use crate::{
     clock,
     config::Config,
+    controlling::{GroupTimer, Groups},
     deferred::{Deferred, Directory, Interest, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
     msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
@@ -192,16 +193,21 @@ impl Node {
 
 /// The functions behind the operator's desk, over `store` and without any port.
 ///
-/// Errors: those of the store.
-pub async fn services(config: &Config, store: store::Handle) -> Result<http::Services, StoreError> {
+/// Errors: those of the store, and of groups the configuration names that cannot be.
+pub async fn services(
+    config: &Config,
+    store: store::Handle,
+) -> Result<http::Services, http::ServiceError> {
     let subscribers = Subscribers::new(store.clone(), &config.sip_core);
     let known = subscribers.clone();
     let directory: Directory = Arc::new(move |store, address| known.standing_in(store, address));
     let run = clock::wall().millis();
+    let (controlling, domains) = (config.controlling.clone(), config.sip_core.domains.clone());
     Ok(http::Services {
         subscribers,
         location: Location::open(store.clone(), run).await?,
         deferred: Deferred::open(store.clone(), config.deferred.clone(), directory).await?,
+        groups: Groups::open(store.clone(), controlling, domains).await?,
         store,
         jobs: http::Jobs::default(),
     })
@@ -214,6 +220,7 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
         subscribers,
         location,
         deferred,
+        groups,
         store,
         ..
     } = services;
@@ -226,6 +233,7 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
     );
     Ok(Parts {
         deferred,
+        groups,
         subscribers,
         location,
         registrar,
@@ -297,6 +305,7 @@ async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Ve
         watchers.has(mailbox) || location.is_registered(mailbox, clock::wall())
     });
     Queue::new(parts.deferred, listeners, interest).start();
+    GroupTimer::new(parts.groups).start();
     BindingTimer::new(parts.location, Vec::new()).start();
     Ok(endpoints)
 }

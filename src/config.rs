@@ -5,7 +5,7 @@
 mod overrides;
 
 use crate::{
-    deferred, http, msrp,
+    controlling, deferred, http, msrp,
     neighbours::{self, Role},
     participating, policy,
     sdp::Security,
@@ -32,6 +32,8 @@ pub struct Config {
     pub sip_core: sip_core::Config,
     /// Deferred messages: bounds, lifetimes.
     pub deferred: deferred::Config,
+    /// Groups: how large, how many, who may send.
+    pub controlling: controlling::Config,
     /// Calls: how long they ring, idle, and are tried again.
     pub participating: participating::Config,
     /// Decisions left to the operator.
@@ -182,6 +184,8 @@ impl Config {
             self.msrp.check(),
             self.store.check(),
             self.deferred.check(),
+            self.controlling.check(),
+            self.check_groups(),
             self.check_media(),
         ];
         match checks.into_iter().find_map(Result::err) {
@@ -191,6 +195,16 @@ impl Config {
                 expected,
                 got: self.value_of(key),
             }),
+        }
+    }
+
+    /// The groups named here must be ours.
+    fn check_groups(&self) -> Result<(), Wrong> {
+        let mut groups = self.controlling.groups.iter();
+        let is_ours = |domain: &str| self.sip_core.is_ours(domain);
+        match groups.all(|group| group.address.domain().is_some_and(is_ours)) {
+            true => Ok(()),
+            false => Err(("controlling.groups", "groups in `sip_core.domains`")),
         }
     }
 

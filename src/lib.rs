@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod controlling;
 pub mod deferred;
 pub mod digest;
 pub mod http;

@@ -30,6 +30,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["identity", "content", "policy", "store", "clock"],
     ),
     (
+        "controlling",
+        &["identity", "content", "profile", "store", "clock"],
+    ),
+    (
         "participating",
         &[
             "identity",
@@ -44,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "neighbours",
             "sip_core",
             "deferred",
+            "controlling",
         ],
     ),
     (
@@ -55,7 +60,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "identity", "clock", "store", "policy", "sip_core", "deferred",
+            "identity",
+            "clock",
+            "store",
+            "policy",
+            "sip_core",
+            "deferred",
+            "controlling",
         ],
     ),
 ];
@@ -68,6 +79,7 @@ const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sip", &["net"]),
     ("msrp", &["net"]),
     ("sip_core", &["net"]),
+    ("controlling", &["net"]),
 ];
 
 /// Rooms that are plumbing as a whole: I/O, time and threads are their trade.

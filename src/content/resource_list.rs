@@ -3,6 +3,7 @@ use super::{
     XmlError,
     xml::{Element, Writer, text_of},
 };
+use serde::{Deserialize, Serialize};
 
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:resource-lists";
 const COPY_NAMESPACE: &str = "urn:ietf:params:xml:ns:copycontrol";
@@ -27,8 +28,8 @@ pub struct Recipient {
     pub anonymize: bool,
 }
 
-/// The role of a recipient (RFC 5364 §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The role of a recipient (RFC 5364 §4), the openest one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Copy {
     /// Primary recipient.
     To,
@@ -36,6 +37,13 @@ pub enum Copy {
     Cc,
     /// Copied in secret.
     Bcc,
+}
+
+impl Recipient {
+    /// The role in which it gets the request: in secret, if nothing is said.
+    pub fn role(&self) -> Copy {
+        self.copy.unwrap_or(Copy::Bcc)
+    }
 }
 
 impl ResourceList {

@@ -9,6 +9,7 @@ mod subscribers;
 pub use error::ServiceError;
 
 use crate::{
+    controlling::Groups,
     deferred::Deferred,
     http::Jobs,
     identity::Address,
@@ -25,6 +26,8 @@ pub struct Services {
     pub location: Location,
     /// What waits for them.
     pub deferred: Deferred,
+    /// Which groups there are.
+    pub groups: Groups,
     /// Where all of it is kept.
     pub store: Handle,
     /// What takes its time.

@@ -25,13 +25,15 @@ pub enum Table {
     Subscriber,
     /// address, contact → registration.
     Binding,
+    /// group → what is known of it; group, member → what is known of the member.
+    Group,
     /// Counters and the store's own bookkeeping.
     Meta,
 }
 
 impl Table {
     /// Every keyspace there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Envelope,
         Self::Content,
         Self::Due,
@@ -44,6 +46,7 @@ impl Table {
         Self::Removing,
         Self::Subscriber,
         Self::Binding,
+        Self::Group,
         Self::Meta,
     ];
 
@@ -62,6 +65,7 @@ impl Table {
             Self::Removing => "removing",
             Self::Subscriber => "subscriber",
             Self::Binding => "binding",
+            Self::Group => "group",
             Self::Meta => "meta",
         }
     }

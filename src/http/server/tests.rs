@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     clock,
+    controlling::{self, Groups},
     deferred::{self, Deferred, Facts},
     http::State,
     identity::Address,
@@ -110,6 +111,9 @@ async fn services(store: Handle) -> Services {
         subscribers: Subscribers::new(store.clone(), &sip_core::Config::default()),
         location: Location::open(store.clone(), 1).await.unwrap(),
         deferred: Deferred::open(store.clone(), config, directory)
+            .await
+            .unwrap(),
+        groups: Groups::open(store.clone(), controlling::Config::default(), Vec::new())
             .await
             .unwrap(),
         store,

@@ -1,5 +1,6 @@
 use crate::{
-    http::JobRunning, identity::AddressError, sip_core::SubscriberError, store::StoreError,
+    controlling::GroupError, http::JobRunning, identity::AddressError, sip_core::SubscriberError,
+    store::StoreError,
 };
 use std::path::PathBuf;
 
@@ -17,6 +18,9 @@ pub enum ServiceError {
     /// The subscriber cannot be added, changed or found.
     #[error(transparent)]
     Subscriber(#[from] SubscriberError),
+    /// The group cannot be added, changed or found.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// No class of service has this name.
     #[error("there is no class `{given}`; there are {known}")]
     UnknownClass {
@@ -82,6 +86,15 @@ impl ServiceError {
                 SubscriberError::ForeignDomain(_) | SubscriberError::EmptyPassword => 400,
                 SubscriberError::Store(error) => status_of(error),
             },
+            Self::Group(error) => match error {
+                GroupError::Known(_) => 409,
+                GroupError::Unknown(_) | GroupError::NotMember { .. } => 404,
+                GroupError::ForeignDomain(_)
+                | GroupError::Reserved(_)
+                | GroupError::TooManyMembers(_)
+                | GroupError::TooManyGroups(_) => 400,
+                GroupError::Store(error) => status_of(error),
+            },
             Self::Store(error) => status_of(error),
         }
     }
@@ -107,6 +120,7 @@ impl ServiceError {
                 SubscriberError::EmptyPassword => "empty_password",
                 SubscriberError::Store(error) => error.kind(),
             },
+            Self::Group(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }

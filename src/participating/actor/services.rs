@@ -1,6 +1,7 @@
 use super::drains::Drains;
 use crate::{
     clock,
+    controlling::Groups,
     deferred::Deferred,
     identity::Address,
     msrp::actor::Switchboard,
@@ -28,6 +29,8 @@ use std::{
 pub struct Parts {
     /// Keeps what cannot be delivered now.
     pub deferred: Deferred,
+    /// Which groups there are.
+    pub groups: Groups,
     /// Who our users are.
     pub subscribers: Subscribers,
     /// Where they are.
