@@ -13,7 +13,7 @@ use crate::{
 use bytes::Bytes;
 
 /// What a device understands, for `Allow`.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, MESSAGE, NOTIFY";
 const AGENT: &str = concat!("restante-client/", env!("CARGO_PKG_VERSION"));
 
 /// The identifiers of one request outside a dialog.

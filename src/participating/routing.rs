@@ -6,7 +6,8 @@ use crate::{
 };
 
 /// Methods this server understands, for `Allow`.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY";
+pub const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY";
 /// Event packages this server notifies, for `Allow-Events`.
 pub const ALLOW_EVENTS: &str = "message-summary, deferred-messages";
 

@@ -1,4 +1,4 @@
-use super::{codec::Limits, transaction::Timers};
+use super::{codec::Limits, dialog::SessionPolicy, transaction::Timers};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, time::Duration};
@@ -30,6 +30,13 @@ pub struct Config {
     /// How long an INVITE of ours may ring before it is cancelled.
     #[serde(with = "humantime_serde")]
     pub ring_timeout: Duration,
+    /// How long a session of a dialog of ours lasts unless it is refreshed, at half of this time;
+    /// the other end may ask for less. Whole seconds; 0 asks for no refreshes (RFC 4028).
+    #[serde(with = "humantime_serde")]
+    pub session_expires: Duration,
+    /// The shortest session interval the other end may ask for: 422 below it. Whole seconds.
+    #[serde(with = "humantime_serde")]
+    pub min_session_expires: Duration,
     /// Requests with more octets than this go over a stream (RFC 3261 §18.1.1).
     pub max_datagram: usize,
     /// How large messages may be.
@@ -51,6 +58,8 @@ impl Default for Config {
             write_queue: ByteSize::mib(1),
             connect_timeout: Duration::from_secs(5),
             ring_timeout: Duration::from_secs(180),
+            session_expires: Duration::from_secs(1_800),
+            min_session_expires: Duration::from_secs(90),
             max_datagram: 1_300,
             limits: Limits::default(),
             timers: Timers::default(),
@@ -81,9 +90,33 @@ impl Config {
                 self.timers.t2 < self.timers.t1,
                 ("sip.timers.t2", "at least sip.timers.t1"),
             ),
+            (
+                self.min_session_expires < self.timers.least_session(),
+                (
+                    "sip.min_session_expires",
+                    "at least 90s, or 180 times another sip.timers.t1",
+                ),
+            ),
+            (
+                !self.session_expires.is_zero() && self.session_expires < self.min_session_expires,
+                (
+                    "sip.session_expires",
+                    "0s or at least sip.min_session_expires",
+                ),
+            ),
         ];
         let fault = faults.into_iter().find(|(wrong, _)| *wrong);
         fault.map_or(Ok(()), |(_, fault)| Err(fault))
+    }
+
+    /// What the dialogs of this endpoint want of session timers.
+    pub fn session_policy(&self) -> SessionPolicy {
+        let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        let wanted = seconds(self.session_expires);
+        SessionPolicy {
+            wanted: (wanted > 0).then_some(wanted),
+            least: seconds(self.min_session_expires),
+        }
     }
 }
 
@@ -105,5 +138,16 @@ mod tests {
         let mut hasty = Config::default();
         hasty.timers.t1 = Duration::ZERO;
         assert_eq!(hasty.check().map_err(|(key, _)| key), Err("sip.timers.t1"));
+        for (expires, least, key) in [
+            (1_800, 89, "sip.min_session_expires"),
+            (89, 90, "sip.session_expires"),
+        ] {
+            let restless = Config {
+                session_expires: Duration::from_secs(expires),
+                min_session_expires: Duration::from_secs(least),
+                ..Config::default()
+            };
+            assert_eq!(restless.check().map_err(|(key, _)| key), Err(key));
+        }
     }
 }

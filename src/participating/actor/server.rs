@@ -244,7 +244,11 @@ fn acceptable(incoming: &Incoming) -> Result<(), (Reply, &'static str)> {
     if request.max_forwards() == Some(0) && !request.is(&Method::Options) {
         return Err((Reply::new(483), "max_forwards"));
     }
-    let required = request.list(Name::Require);
+    let required: Vec<_> = request
+        .list(Name::Require)
+        .into_iter()
+        .filter(|option| !option.eq_ignore_ascii_case("timer"))
+        .collect();
     if !required.is_empty() {
         let reply = Reply::new(420).with(Name::Unsupported, required.join(", "));
         return Err((reply, "extension"));
@@ -268,5 +272,5 @@ fn abilities() -> Reply {
         .with(Name::Allow, ALLOW)
         .with(Name::AllowEvents, ALLOW_EVENTS)
         .with(Name::Accept, format!("{}, {}, */*", mime::SDP, mime::CPIM))
-        .with(Name::Supported, "path")
+        .with(Name::Supported, "path, timer")
 }

@@ -44,6 +44,13 @@ impl Timers {
         Duration::from_millis(200)
     }
 
+    /// The shortest session interval that leaves time to refresh at its half: 90 s where T1 is the
+    /// standard's (RFC 4028 §4), in whole seconds.
+    pub fn least_session(&self) -> Duration {
+        let least = self.t1 * 180;
+        Duration::from_secs(least.as_millis().div_ceil(1_000) as u64)
+    }
+
     /// Timer D: how long repeated final responses to INVITE are acknowledged.
     pub(super) fn d(&self, reliable: bool) -> Duration {
         unless(reliable, self.give_up().max(Duration::from_secs(32)))

@@ -4,8 +4,8 @@ use crate::{
     clock,
     sip::{
         actor::{EndpointHandle, Incoming},
-        codec::{Builder, Message, Method},
-        dialog::{self, Acceptance, Overdue},
+        codec::{Builder, Message, Method, Name},
+        dialog::{self, Acceptance, Overdue, SessionTimer, TooSmall},
         transaction::ServerKey,
     },
 };
@@ -84,6 +84,10 @@ impl Dialog {
         };
         let state =
             dialog::Dialog::callee(&request, &tag).map_err(|error| refuse(error.status()))?;
+        let mut session = SessionTimer::new(endpoint.config().session_policy());
+        if let Err(too_small) = session.judge(&request) {
+            return Err(refuse_interval(endpoint, key, &request, &tag, too_small));
+        }
         let mut seat = endpoint.admit().map_err(|_| refuse(503))?;
         let owed = Owed {
             endpoint: endpoint.clone(),
@@ -102,6 +106,7 @@ impl Dialog {
             let mut dialog = Self::new(endpoint.clone(), events, options.contact, stage, seat);
             dialog.state = Some(state);
             dialog.flow = Some(source);
+            dialog.session = session;
             number = Some(dialog.number);
             dialog
         });
@@ -122,24 +127,32 @@ impl Dialog {
         let Stage::Ringing(owed) = &mut self.stage else {
             return;
         };
-        let response = reply.build(&owed.request, &owed.tag, &self.contact);
-        owed.respond(response.clone());
+        let draft = reply.draft(&owed.request, &owed.tag, &self.contact);
         match reply.code {
-            ..200 => {}
-            200..300 => {
-                let (key, request) = (owed.key, owed.request.clone());
-                if let Some(state) = &mut self.state {
-                    // at the callee there is no response to read anything from
-                    let _ = state.confirm(None);
-                }
-                self.stage = Stage::Confirmed(None);
-                self.await_ack(key, &request, response, ctx);
-            }
+            ..200 => owed.respond(draft.build()),
+            200..300 => self.accept(reply, draft, ctx),
             _ => {
+                owed.respond(draft.build());
                 self.ended(EndedBy::Local, None);
                 self.leave(ctx);
             }
         }
+    }
+
+    fn accept(&mut self, reply: &Reply, draft: Builder, ctx: &mut Context<Self>) {
+        let Stage::Ringing(mut owed) = std::mem::replace(&mut self.stage, Stage::Confirmed(None))
+        else {
+            return;
+        };
+        let response = self
+            .accept_session(&owed.request, reply, draft, ctx)
+            .build();
+        owed.respond(response.clone());
+        if let Some(state) = &mut self.state {
+            // at the callee there is no response to read anything from
+            let _ = state.confirm(None);
+        }
+        self.await_ack(owed.key, &owed.request, response, ctx);
     }
 
     /// Repeats a 2xx to INVITE until its ACK comes.
@@ -244,4 +257,19 @@ impl Dialog {
     pub(super) fn is_offer(request: &Message) -> bool {
         request.is(&Method::Invite) || request.is(&Method::Update)
     }
+}
+
+/// The session would have to be refreshed more often than we want (RFC 4028 §9).
+fn refuse_interval(
+    endpoint: &EndpointHandle,
+    key: ServerKey,
+    invite: &Message,
+    tag: &str,
+    too_small: TooSmall,
+) -> Refused {
+    let response = Builder::response(invite, 422)
+        .to_tag(tag)
+        .value(Name::MinSe, too_small.least);
+    endpoint.respond(key, response.build());
+    Refused { status: 422 }
 }

@@ -1,12 +1,15 @@
 //! The end that calls.
-use super::{Dialog, DialogEvent, DialogHandle, DialogNews, Extra, Stage, with_tag};
+use super::{
+    Dialog, DialogEvent, DialogHandle, DialogNews, Extra, Stage, asking::with_allow, with_tag,
+};
 use crate::{
+    clock,
     digest::Account,
     sip::{
         Responder, SharedResponder,
         actor::{Busy, ClientEvent, ClientEventKind, EndpointHandle, Target},
         codec::{Builder, Message, Method, Name},
-        dialog::{self, Call, Verdict},
+        dialog::{self, Call, SessionTimer, Verdict},
         transaction::RequestId,
     },
 };
@@ -101,11 +104,8 @@ impl Dialog {
         let tag = endpoint.new_tag();
         let draft = draft(endpoint, &options, &tag);
         let responder = responder(&options);
-        let unsigned = draft.clone().header(Name::CSeq, "1 INVITE");
-        let invite = match &responder {
-            Some(responder) => endpoint.signed(&mut responder.lock(), unsigned),
-            None => unsigned.build(),
-        };
+        let mut session = SessionTimer::new(endpoint.config().session_policy());
+        let invite = attempt(endpoint, &draft, 1, &mut session, responder.as_ref());
         let call = Call::new(invite.clone()).map_err(|_| Busy)?;
         let ring = options
             .ring_timeout
@@ -128,6 +128,8 @@ impl Dialog {
             let stage = Stage::Calling(Box::new(calling));
             let mut dialog = Self::new(endpoint.clone(), events, options.contact, stage, seat);
             dialog.responder = responder;
+            dialog.session = session;
+            dialog.description = options.extra.description();
             number = Some(dialog.number);
             dialog
         });
@@ -173,7 +175,7 @@ impl Dialog {
     }
 
     fn handle_call_response(&mut self, response: Message, ctx: &mut Context<Self>) {
-        if self.answer_challenge(&response, ctx) {
+        if self.answer_challenge(&response, ctx) || self.ask_for_more(&response, ctx) {
             return;
         }
         let (Stage::Calling(calling) | Stage::Confirmed(Some(calling))) = &mut self.stage else {
@@ -215,11 +217,30 @@ impl Dialog {
             _ => return false,
         }
         calling.attempts += 1;
+        self.call_again(ctx)
+    }
+
+    /// Sends the INVITE once more with a longer session interval, if `response` asks for one
+    /// (RFC 4028 §7.3).
+    fn ask_for_more(&mut self, response: &Message, ctx: &Context<Self>) -> bool {
+        let Stage::Calling(calling) = &self.stage else {
+            return false;
+        };
+        let is_open = response.code() == Some(422) && calling.cancelled.is_none();
+        is_open && self.session.handle_too_small(response) && self.call_again(ctx)
+    }
+
+    fn call_again(&mut self, ctx: &Context<Self>) -> bool {
+        let Stage::Calling(calling) = &mut self.stage else {
+            return false;
+        };
         calling.number += 1;
-        let cseq = format!("{} INVITE", calling.number);
-        let invite = self.endpoint.signed(
-            &mut responder.lock(),
-            calling.draft.clone().header(Name::CSeq, cseq),
+        let invite = attempt(
+            &self.endpoint,
+            &calling.draft,
+            calling.number,
+            &mut self.session,
+            self.responder.as_ref(),
         );
         let Ok(call) = Call::new(invite.clone()) else {
             return false;
@@ -248,6 +269,9 @@ impl Dialog {
         self.state = Some(state);
         self.stage = Stage::Confirmed(Some(calling));
         self.send_ack(ack);
+        self.session.handle_success(&response, clock::now());
+        self.described(None);
+        self.arm_session(ctx);
         self.tell(DialogNews::Answered(response), ctx);
     }
 
@@ -278,13 +302,13 @@ impl Dialog {
     }
 }
 
-/// Everything of the INVITE but its CSeq and credentials.
 fn responder(options: &InviteOptions) -> Option<SharedResponder> {
     let own = |account: &Account| SharedResponder::new(Responder::new(account.clone()).into());
     let shared = options.responder.clone();
     shared.or_else(|| options.account.as_ref().map(own))
 }
 
+/// Everything of the INVITE but what differs from one attempt to the next.
 fn draft(endpoint: &EndpointHandle, options: &InviteOptions, tag: &str) -> Builder {
     let builder = Builder::request(Method::Invite, &options.uri);
     let routes = options.routes.iter();
@@ -298,6 +322,23 @@ fn draft(endpoint: &EndpointHandle, options: &InviteOptions, tag: &str) -> Build
         .header(Name::From, with_tag(&options.from, tag))
         .header(Name::To, &options.to)
         .header(Name::CallId, call_id)
-        .header(Name::Contact, &options.contact);
-    options.extra.apply(builder)
+        .header(Name::Contact, &options.contact)
+        .header(Name::Supported, "timer");
+    options.extra.apply(with_allow(builder, &options.extra))
+}
+
+/// The INVITE with its CSeq, the session interval it asks for, and credentials if they are known.
+fn attempt(
+    endpoint: &EndpointHandle,
+    draft: &Builder,
+    number: u32,
+    session: &mut SessionTimer,
+    responder: Option<&SharedResponder>,
+) -> Message {
+    let cseq = format!("{number} INVITE");
+    let invite = session.ask(draft.clone().header(Name::CSeq, cseq));
+    match responder {
+        Some(responder) => endpoint.signed(&mut responder.lock(), invite),
+        None => invite.build(),
+    }
 }

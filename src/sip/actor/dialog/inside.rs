@@ -1,27 +1,11 @@
-//! Requests within the dialog, in both directions.
-use super::{Dialog, DialogNews, EndedBy, Extra, Reply, Stage};
+//! Requests of the other end within the dialog.
+use super::{Dialog, DialogNews, EndedBy, Reply, Stage};
 use crate::sip::{
-    actor::{ClientEvent, ClientEventKind, RequestFailed, Target},
-    codec::{Builder, Message, Method, Name},
+    codec::{Message, Method, Name},
     dialog::DialogId,
     transaction::{Peer, ServerKey},
 };
 use actix::prelude::*;
-
-/// What a request of ours within the dialog is for.
-pub(super) struct Purpose {
-    method: Method,
-    number: u32,
-    extra: Extra,
-    attempts: u32,
-    /// A BYE that ends the branch of a fork: nobody is told.
-    stray: bool,
-    /// Answered; kept only to acknowledge a 2xx that comes again.
-    pub(super) done: bool,
-}
-
-/// Rounds of challenge and answer for one request.
-const MAX_ATTEMPTS: u32 = 4;
 
 impl Dialog {
     pub(super) fn handle_request(
@@ -72,6 +56,14 @@ impl Dialog {
     }
 
     fn handle_offer(&mut self, key: ServerKey, request: Message, ctx: &mut Context<Self>) {
+        if let Err(too_small) = self.session.judge(&request) {
+            let reply = Reply::new(422).header("Min-SE", too_small.least.to_string());
+            return self.respond(key, &request, &reply);
+        }
+        // nothing to be agreed on: it refreshes session and target
+        if request.is(&Method::Update) && request.body().is_empty() {
+            return self.agree(key, &request, &Reply::new(200), ctx);
+        }
         if let Err(refusal) = self.turns.begin_theirs() {
             let mut reply = Reply::new(refusal.status());
             if refusal.status() == 500 {
@@ -100,236 +92,34 @@ impl Dialog {
         let Some(request) = self.open.get(&key).cloned() else {
             return;
         };
-        let response = reply.build(&request, &self.local_tag(), &self.contact);
-        self.endpoint.respond(key, response.clone());
-        if reply.code < 200 {
-            return;
+        if reply.code >= 200 {
+            self.open.remove(&key);
         }
-        self.open.remove(&key);
-        if !Self::is_offer(&request) {
-            return;
+        if !Self::is_offer(&request) || reply.code < 200 {
+            return self.respond(key, &request, reply);
         }
         self.turns.end_theirs();
-        if reply.code >= 300 {
-            return;
+        match reply.is_success() {
+            true => self.agree(key, &request, reply, ctx),
+            false => self.respond(key, &request, reply),
         }
+    }
+
+    /// Accepts a re-INVITE or UPDATE.
+    fn agree(&mut self, key: ServerKey, request: &Message, reply: &Reply, ctx: &mut Context<Self>) {
+        let draft = reply.draft(request, &self.local_tag(), &self.contact);
+        let response = self.accept_session(request, reply, draft, ctx).build();
+        self.endpoint.respond(key, response.clone());
         if let Some(state) = &mut self.state {
-            state.refresh_target(&request);
+            state.refresh_target(request);
         }
         if request.is(&Method::Invite) {
-            self.await_ack(key, &request, response, ctx);
+            self.await_ack(key, request, response, ctx);
         }
     }
 
     fn respond(&self, key: ServerKey, request: &Message, reply: &Reply) {
         let response = reply.build(request, &self.local_tag(), &self.contact);
         self.endpoint.respond(key, response);
-    }
-
-    pub(super) fn request_inside(
-        &mut self,
-        method: Method,
-        extra: &Extra,
-        ctx: &mut Context<Self>,
-    ) {
-        if !matches!(self.stage, Stage::Confirmed(_)) {
-            return;
-        }
-        if matches!(method, Method::Invite | Method::Update) && !self.turns.begin_ours() {
-            return self.refuse_own_offer(method, extra, ctx);
-        }
-        self.send(method, extra.clone(), 0, ctx);
-    }
-
-    /// Another offer is open: the user is told what the other end would have said.
-    fn refuse_own_offer(&mut self, method: Method, extra: &Extra, ctx: &mut Context<Self>) {
-        let Some(state) = &mut self.state else { return };
-        let request = extra.apply(state.clone().request(method.clone())).build();
-        let outcome = Ok(Builder::response(&request, 491).build());
-        self.tell(DialogNews::Responded { method, outcome }, ctx);
-    }
-
-    fn send(&mut self, method: Method, extra: Extra, attempts: u32, ctx: &Context<Self>) {
-        let Some(state) = &mut self.state else { return };
-        let mut builder = state.request(method.clone());
-        let number = state.local_seq();
-        if matches!(
-            method,
-            Method::Invite | Method::Update | Method::Refer | Method::Subscribe
-        ) {
-            builder = builder.header(Name::Contact, &self.contact);
-        }
-        let request = self.sign(extra.apply(builder));
-        let id = self
-            .endpoint
-            .request(request, self.target(), ctx.address().recipient());
-        let purpose = Purpose {
-            method,
-            number,
-            extra,
-            attempts,
-            stray: false,
-            done: false,
-        };
-        self.requests.insert(id, purpose);
-    }
-
-    pub(super) fn send_bye(
-        &mut self,
-        by: EndedBy,
-        reason: Option<String>,
-        ctx: &mut Context<Self>,
-    ) {
-        let extra = reason
-            .iter()
-            .fold(Extra::new(), |extra, reason| extra.header("Reason", reason));
-        self.send(Method::Bye, extra, 0, ctx);
-        self.ended(by, reason);
-        self.leave(ctx);
-    }
-
-    pub(super) fn send_stray_bye(&mut self, bye: Message, target: Target, ctx: &Context<Self>) {
-        let id = self
-            .endpoint
-            .request(bye, target, ctx.address().recipient());
-        let purpose = Purpose {
-            method: Method::Bye,
-            number: 0,
-            extra: Extra::new(),
-            attempts: MAX_ATTEMPTS,
-            stray: true,
-            done: false,
-        };
-        self.requests.insert(id, purpose);
-    }
-
-    pub(super) fn handle_response_inside(&mut self, event: ClientEvent, ctx: &mut Context<Self>) {
-        let outcome = match event.kind {
-            ClientEventKind::Response { message, .. }
-                if message.code().is_some_and(|code| code < 200) =>
-            {
-                return;
-            }
-            ClientEventKind::Response { message, .. } => Ok(message),
-            ClientEventKind::TimedOut => Err(RequestFailed::TimedOut),
-            ClientEventKind::TransportFailed => Err(RequestFailed::Transport),
-        };
-        let Some(purpose) = self.requests.remove(&event.id) else {
-            return;
-        };
-        if purpose.method == Method::Invite {
-            return self.finish_offer(event.id, purpose, outcome, ctx);
-        }
-        self.finish(purpose, outcome, ctx);
-    }
-
-    /// A re-INVITE: every 2xx of it gets its ACK, also when it comes again.
-    fn finish_offer(
-        &mut self,
-        id: crate::sip::transaction::RequestId,
-        mut purpose: Purpose,
-        outcome: Result<Message, RequestFailed>,
-        ctx: &mut Context<Self>,
-    ) {
-        if purpose.done && outcome.is_err() {
-            return;
-        }
-        let accepted = outcome
-            .as_ref()
-            .ok()
-            .filter(|response| response.code().is_some_and(|code| code < 300));
-        let Some(response) = accepted else {
-            return self.finish(purpose, outcome, ctx);
-        };
-        let repeated = self
-            .last_ack
-            .as_ref()
-            .filter(|(number, _)| *number == purpose.number);
-        if let Some((_, ack)) = repeated {
-            let ack = ack.clone();
-            self.requests.insert(id, purpose);
-            return self.send_ack(ack);
-        }
-        if let Some(state) = &mut self.state {
-            state.refresh_target(response);
-            let ack = state.ack(purpose.number).build();
-            self.last_ack = Some((purpose.number, ack.clone()));
-            self.send_ack(ack);
-        }
-        self.turns.end_ours();
-        self.tell(
-            DialogNews::Responded {
-                method: Method::Invite,
-                outcome,
-            },
-            ctx,
-        );
-        match self.stage {
-            Stage::Leaving => self.leave(ctx),
-            _ => {
-                purpose.done = true;
-                self.requests.insert(id, purpose);
-            }
-        }
-    }
-
-    fn finish(
-        &mut self,
-        purpose: Purpose,
-        outcome: Result<Message, RequestFailed>,
-        ctx: &mut Context<Self>,
-    ) {
-        if self.retry_signed(&purpose, &outcome, ctx) {
-            return;
-        }
-        if matches!(purpose.method, Method::Invite | Method::Update) {
-            self.turns.end_ours();
-        }
-        if matches!(self.stage, Stage::Leaving) || purpose.stray {
-            if matches!(self.stage, Stage::Leaving) {
-                self.leave(ctx);
-            }
-            return;
-        }
-        let gone = match &outcome {
-            // RFC 3261 §12.2.1.2
-            Ok(response) => matches!(response.code(), Some(408 | 481)),
-            Err(_) => true,
-        };
-        self.tell(
-            DialogNews::Responded {
-                method: purpose.method,
-                outcome,
-            },
-            ctx,
-        );
-        if gone {
-            self.send_bye(EndedBy::Error, None, ctx);
-        }
-    }
-
-    fn retry_signed(
-        &mut self,
-        purpose: &Purpose,
-        outcome: &Result<Message, RequestFailed>,
-        ctx: &Context<Self>,
-    ) -> bool {
-        let (Ok(response), Some(responder)) = (outcome, &self.responder) else {
-            return false;
-        };
-        if purpose.attempts >= MAX_ATTEMPTS {
-            return false;
-        }
-        match responder.lock().learn(response) {
-            Some(stale) if stale || purpose.attempts == 0 => {}
-            _ => return false,
-        }
-        self.send(
-            purpose.method.clone(),
-            purpose.extra.clone(),
-            purpose.attempts + 1,
-            ctx,
-        );
-        true
     }
 }

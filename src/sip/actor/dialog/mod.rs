@@ -1,9 +1,11 @@
 //! One INVITE dialog: the machines of [`crate::sip::dialog`], with time and messages.
+mod asking;
 mod callee;
 mod caller;
 mod handle;
 mod inside;
 mod news;
+mod refresh;
 
 pub use callee::{AnswerOptions, Refused};
 pub use caller::InviteOptions;
@@ -17,15 +19,17 @@ use super::{
 use crate::sip::{
     SharedResponder,
     codec::{Host, Message, NameAddr, Uri},
-    dialog::{self, Turns},
+    dialog::{self, SessionTimer, Turns},
     transaction::{Peer, RequestId, ServerKey},
 };
 use actix::prelude::*;
+use asking::Purpose;
+use bytes::Bytes;
 use callee::{Awaiting, Owed};
 use caller::Calling;
 use handle::Order;
 use hashbrown::HashMap;
-use inside::Purpose;
+use std::time::Instant;
 
 /// Mail and orders that may wait for one dialog.
 const MAILBOX: usize = 64;
@@ -44,6 +48,10 @@ pub struct Dialog {
     /// The neighbour the other end was heard through.
     flow: Option<Peer>,
     turns: Turns,
+    session: SessionTimer,
+    session_timer: Option<(Instant, SpawnHandle)>,
+    /// Our latest session description, while a refresh may have to repeat it.
+    description: Option<Bytes>,
     awaiting: Option<Awaiting>,
     /// Requests of ours within the dialog.
     requests: HashMap<RequestId, Purpose>,
@@ -76,6 +84,7 @@ impl Dialog {
         stage: Stage,
         seat: Seat,
     ) -> Self {
+        let session = SessionTimer::new(endpoint.config().session_policy());
         Self {
             number: DialogNumber::next(),
             endpoint,
@@ -85,6 +94,9 @@ impl Dialog {
             state: None,
             flow: None,
             turns: Turns::default(),
+            session,
+            session_timer: None,
+            description: None,
             awaiting: None,
             requests: HashMap::new(),
             open: HashMap::new(),

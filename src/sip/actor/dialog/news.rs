@@ -104,6 +104,7 @@ pub enum EndedBy {
 pub struct Extra {
     headers: Vec<(String, String)>,
     body: Option<(String, Bytes)>,
+    description: Option<Bytes>,
 }
 
 impl Extra {
@@ -126,7 +127,32 @@ impl Extra {
         self
     }
 
-    fn has(&self, name: Name) -> bool {
+    /// Says which session description the body holds, where it holds more: what refreshes the
+    /// session by re-INVITE repeats it alone.
+    #[must_use]
+    pub fn describing(mut self, description: impl Into<Bytes>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    pub(super) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The session description among it.
+    pub(super) fn description(&self) -> Option<Bytes> {
+        if self.description.is_some() {
+            return self.description.clone();
+        }
+        let (content_type, body) = self.body.as_ref()?;
+        let essence = content_type.split(';').next().unwrap_or_default();
+        essence
+            .trim()
+            .eq_ignore_ascii_case("application/sdp")
+            .then(|| body.clone())
+    }
+
+    pub(super) fn has(&self, name: Name) -> bool {
         let mut headers = self.headers.iter();
         headers.any(|(header, _)| Name::from_bytes(header.as_bytes()) == name)
     }
@@ -181,7 +207,7 @@ impl Reply {
     }
 
     /// The response to `request`. Contact goes into what may open a dialog or refresh its target.
-    pub(super) fn build(&self, request: &Message, tag: &str, contact: &str) -> Message {
+    pub(super) fn draft(&self, request: &Message, tag: &str, contact: &str) -> Builder {
         let refreshes = request.is(&Method::Invite) || request.is(&Method::Update);
         let mut builder = Builder::response(request, self.code).to_tag(tag);
         if let Some(reason) = &self.reason {
@@ -191,6 +217,18 @@ impl Reply {
         if opens && !self.extra.has(Name::Contact) {
             builder = builder.header(Name::Contact, contact);
         }
-        self.extra.apply(builder).build()
+        self.extra.apply(builder)
+    }
+
+    pub(super) fn build(&self, request: &Message, tag: &str, contact: &str) -> Message {
+        self.draft(request, tag, contact).build()
+    }
+
+    pub(super) fn extra(&self) -> &Extra {
+        &self.extra
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.code)
     }
 }

@@ -380,19 +380,30 @@ async fn session_is_changed_from_both_ends() {
 }
 
 #[actix::test]
-async fn offers_that_cross_are_both_refused_with_491() {
+async fn offers_that_cross_are_refused_on_the_wire_and_made_again_one_after_the_other() {
     let (mut alice, mut bob, call, answer) = talking().await;
-    call.offer(Extra::new());
-    answer.offer(Extra::new());
-    for side in [&mut alice, &mut bob] {
-        let DialogNews::Responded {
-            outcome: Ok(response),
-            ..
-        } = side.next_event().await
-        else {
-            panic!("not refused")
-        };
-        assert_eq!(response.code(), Some(491));
+    call.offer(Extra::new().body("application/sdp", "v=alice\r\n"));
+    answer.offer(Extra::new().body("application/sdp", "v=bob\r\n"));
+    // who was called waits up to 2 s, who called at least 2.1 s (RFC 3261 §14.1)
+    let DialogNews::Offered { key, request } = alice.next_event().await else {
+        panic!("no offer")
+    };
+    assert_eq!(request.body().as_ref(), b"v=bob\r\n");
+    call.answer(key, Reply::new(200));
+    assert!(matches!(responded(&mut bob).await, Some(200)));
+    assert!(matches!(alice.next_event().await, DialogNews::Confirmed(_)));
+    let DialogNews::Offered { key, request } = bob.next_event().await else {
+        panic!("no offer")
+    };
+    assert_eq!(request.body().as_ref(), b"v=alice\r\n");
+    answer.answer(key, Reply::new(200));
+    assert!(matches!(responded(&mut alice).await, Some(200)));
+}
+
+async fn responded(side: &mut Side) -> Option<u16> {
+    match side.next_event().await {
+        DialogNews::Responded { outcome, .. } => outcome.ok()?.code(),
+        other => panic!("{other:?}"),
     }
 }
 

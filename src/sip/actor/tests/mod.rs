@@ -3,6 +3,7 @@ mod bounds;
 mod calls;
 mod raw;
 mod requests;
+mod sessions;
 mod shards;
 
 use super::*;
