@@ -17,6 +17,7 @@ pub struct Metrics {
     sent: Ways,
     connections: Gauge,
     dialogs: Gauge,
+    forwards: Gauge,
     /// Server and client transactions alive on this shard.
     pub transactions: Gauge,
     /// Requests answered 503 because the transaction user's mailbox was full.
@@ -40,7 +41,7 @@ struct Ways {
     responses: [Counter; 6],
 }
 
-/// Counts one open connection or dialog for as long as it lives, even if its actor panics.
+/// Counts one open connection, dialog or forwarded request for as long as it lives, even if its actor panics.
 pub struct Open(Gauge);
 
 impl Drop for Open {
@@ -71,6 +72,11 @@ impl Metrics {
         describe_gauge!("restante_sip_connections", Unit::Count, "Open SIP streams");
         describe_gauge!("restante_sip_dialogs", Unit::Count, "Live INVITE dialogs");
         describe_gauge!(
+            "restante_sip_forwards",
+            Unit::Count,
+            "Requests being forwarded, or whose forwarding may still be repeated"
+        );
+        describe_gauge!(
             "restante_sip_transactions",
             Unit::Count,
             "Live SIP transactions"
@@ -80,6 +86,7 @@ impl Metrics {
             sent: Ways::register("sent"),
             connections: gauge!("restante_sip_connections"),
             dialogs: gauge!("restante_sip_dialogs"),
+            forwards: gauge!("restante_sip_forwards"),
             transactions: gauge!("restante_sip_transactions", "shard" => shard.to_string()),
             user_full: refused("user_full"),
             mailbox_full: refused("mailbox_full"),
@@ -123,6 +130,12 @@ impl Metrics {
     pub fn open_connection(&self) -> Open {
         self.connections.increment(1);
         Open(self.connections.clone())
+    }
+
+    /// Counts one forwarded request until the guard is dropped.
+    pub fn open_forward(&self) -> Open {
+        self.forwards.increment(1);
+        Open(self.forwards.clone())
     }
 
     /// Counts one dialog until the guard is dropped.

@@ -8,6 +8,7 @@ pub mod codec;
 mod config;
 pub mod dialog;
 pub mod metrics;
+pub mod proxy;
 mod responder;
 pub mod transaction;
 

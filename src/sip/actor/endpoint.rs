@@ -4,6 +4,7 @@ use super::{
     connections::Connections,
     datagrams::Datagrams,
     directory::Directory,
+    forwards::Forwards,
     handle::Shared,
     inbound::Watch,
     orders::{
@@ -18,6 +19,7 @@ use crate::{
     sip::{
         codec::Message,
         metrics::Metrics,
+        proxy::Ourselves,
         transaction::{Dropped, Effect, Layer, Peer, RequestId, ServerKey},
     },
 };
@@ -38,6 +40,8 @@ pub struct Endpoint {
     pub(super) connecting: HashMap<SocketAddr, Vec<Outbound>>,
     pub(super) dialogs: HashMap<Box<str>, Recipient<DialogMail>>,
     pub(super) invites: HashMap<ServerKey, Watch>,
+    pub(super) forwards: Forwards,
+    pub(super) ourselves: Ourselves,
     pub(super) user: Recipient<Incoming>,
     tap: Option<Tap>,
     timer: Option<(Instant, SpawnHandle)>,
@@ -67,6 +71,8 @@ impl Endpoint {
             connecting: HashMap::new(),
             dialogs: HashMap::new(),
             invites: HashMap::new(),
+            forwards: Forwards::default(),
+            ourselves: shared.ourselves(),
             user,
             tap,
             timer: None,
@@ -103,9 +109,9 @@ impl Endpoint {
                 message,
                 origin,
             } => self.send(to, message, origin, ctx),
-            Effect::Incoming { key, request, from } => self.deliver(key, request, from),
+            Effect::Incoming { key, request, from } => self.deliver(key, request, from, ctx),
             Effect::Cancelled { key } => self.cancelled(key),
-            Effect::Ack { request, .. } => self.deliver_ack(request),
+            Effect::Ack { request, .. } => self.deliver_ack(request, ctx),
             Effect::Response { id, response, from } => {
                 self.tell(
                     id,
@@ -117,7 +123,7 @@ impl Endpoint {
             }
             Effect::TimedOut { id } => self.tell(id, ClientEventKind::TimedOut),
             Effect::TransportFailed { id } => self.tell(id, ClientEventKind::TransportFailed),
-            Effect::Ended { id } => drop(self.sinks.remove(&id)),
+            Effect::Ended { id } => self.ended(id),
             Effect::Dropped(reason) => self.dropped(reason),
         }
     }
@@ -156,12 +162,7 @@ impl Endpoint {
         let port = message.via().map(|via| via.port_or_default());
         if let (true, Ok(port)) = (to.transport.is_reliable(), port) {
             let addr = SocketAddr::new(to.addr.ip(), port);
-            let outbound = Outbound {
-                message,
-                kind: Kind::Response,
-                by_length: false,
-            };
-            self.connect(outbound, addr, ctx);
+            self.connect(Outbound::new(message, Kind::Response), addr, ctx);
         }
     }
 
@@ -173,7 +174,8 @@ impl Endpoint {
 
     /// Keeps one timer, for the earliest deadline; one that is too early does no harm.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let Some(next) = self.layer.next_timeout() else {
+        let times = [self.layer.next_timeout(), self.forwards.next_timeout()];
+        let Some(next) = times.into_iter().flatten().min() else {
             return;
         };
         if let Some((armed, timer)) = self.timer {
@@ -186,6 +188,7 @@ impl Endpoint {
         let timer = ctx.run_later(wait, |this, ctx| {
             this.timer = None;
             this.layer.handle_timeout(clock::now());
+            this.handle_forward_timeouts(clock::now());
             this.perform_effects(ctx);
         });
         self.timer = Some((next, timer));
@@ -263,12 +266,7 @@ impl Handler<SendAck> for Endpoint {
     type Result = ();
 
     fn handle(&mut self, order: SendAck, ctx: &mut Context<Self>) {
-        let outbound = Outbound {
-            message: order.ack,
-            kind: Kind::Ack,
-            by_length: false,
-        };
-        self.route(outbound, order.target, ctx);
+        self.route(Outbound::new(order.ack, Kind::Ack), order.target, ctx);
         self.perform_effects(ctx);
     }
 }
@@ -277,7 +275,7 @@ impl Handler<CancelRequest> for Endpoint {
     type Result = ();
 
     fn handle(&mut self, CancelRequest(id): CancelRequest, ctx: &mut Context<Self>) {
-        self.layer.cancel(id, clock::now());
+        self.cancel(id);
         self.perform_effects(ctx);
     }
 }

@@ -11,11 +11,13 @@ use crate::{
         Config, Responder,
         codec::{Builder, Message},
         metrics::{Metrics, Open},
+        proxy::Ourselves,
         transaction::{Peer, RequestId, ServerKey, Transport},
     },
 };
 use actix::prelude::*;
 use std::{
+    hash::RandomState,
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
@@ -41,6 +43,8 @@ pub(super) struct Shared {
     pub local: OnceLock<SocketAddr>,
     pub dialogs: AtomicUsize,
     pub requests: AtomicU64,
+    /// The key of the marks by which we know what we have forwarded.
+    pub loop_key: RandomState,
 }
 
 /// Where a request goes.
@@ -209,9 +213,7 @@ impl EndpointHandle {
     }
 
     fn submit(&self, request: Message, target: Target, sink: Sink) -> RequestId {
-        let number = self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        // ids stay unique when a request is passed on to the shard of its Call-ID
-        let id = RequestId((self.shared.shard as u64) << 48 | number);
+        let id = self.shared.next_request();
         let order = Submit {
             id,
             request,
@@ -260,6 +262,10 @@ impl EndpointHandle {
         self.addr.do_send(Stop);
     }
 
+    pub(super) fn loop_key(&self) -> &RandomState {
+        &self.shared.loop_key
+    }
+
     pub(super) fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
@@ -283,6 +289,17 @@ impl EndpointHandle {
 impl Shared {
     pub fn local_addr(&self) -> SocketAddr {
         self.local.get().copied().unwrap_or(self.config.listen)
+    }
+
+    pub fn ourselves(&self) -> Ourselves {
+        Ourselves::new(self.local_addr(), self.config.advertise.as_deref())
+    }
+
+    /// An id for a request of this shard. It stays unique when the request is passed on to the
+    /// shard of its Call-ID.
+    pub fn next_request(&self) -> RequestId {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        RequestId((self.shard as u64) << 48 | number)
     }
 
     pub fn sent_by(&self) -> String {

@@ -7,6 +7,7 @@ use crate::{
     clock, net,
     sip::{
         codec::{Builder, Message, Method, Name},
+        proxy,
         transaction::{Dropped, Peer, RequestId, ServerKey},
     },
 };
@@ -14,23 +15,37 @@ use actix::prelude::*;
 
 /// Who is told when an INVITE is cancelled.
 pub(super) enum Watch {
-    Nobody { cancelled: bool },
+    Nobody {
+        cancelled: bool,
+    },
     Somebody(Recipient<Cancelled>),
+    /// It is being forwarded, as this number.
+    Forward(usize),
 }
 
 impl Endpoint {
-    /// A new request: to its dialog, or to the user.
-    pub(super) fn deliver(&mut self, key: ServerKey, request: Message, from: Peer) {
-        let method = request.method();
-        let is_invite = method == Some(Method::Invite);
-        if is_invite {
+    /// A new request: to its dialog, on along its route, or to the user.
+    pub(super) fn deliver(
+        &mut self,
+        key: ServerKey,
+        request: Message,
+        from: Peer,
+        ctx: &mut Context<Self>,
+    ) {
+        if request.is(&Method::Invite) {
             self.invites.insert(key, Watch::Nobody { cancelled: false });
         }
+        let arrived = proxy::arrive(&request, &self.ourselves);
+        let came_by_route = arrived.is_some();
+        let request = arrived.unwrap_or(request);
         let tag = request
             .to()
             .ok()
             .and_then(|to| to.tag().map(Box::<str>::from));
         match tag {
+            Some(tag) if came_by_route && self.leads_on(&tag, &request) => {
+                self.forward_inside(key, request, from, ctx);
+            }
             Some(tag) => self.deliver_inside(&tag, key, request, from),
             None if self.draining => self.refuse(key, &request, 503),
             None => self.deliver_outside(key, request, from),
@@ -78,12 +93,21 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn deliver_ack(&mut self, request: Message) {
+    /// Whether a request that came by our Route belongs to a dialog of others.
+    fn leads_on(&self, tag: &str, request: &Message) -> bool {
+        !self.dialogs.contains_key(tag) && !self.is_for_us(request)
+    }
+
+    pub(super) fn deliver_ack(&mut self, request: Message, ctx: &mut Context<Self>) {
         let to = request.to().ok();
-        let dialog = to
-            .as_ref()
-            .and_then(|to| to.tag())
-            .and_then(|tag| self.dialogs.get(tag));
+        let tag = to.as_ref().and_then(|to| to.tag());
+        let dialog = tag.and_then(|tag| self.dialogs.get(tag));
+        if dialog.is_none()
+            && let Some(arrived) = proxy::arrive(&request, &self.ourselves)
+            && !self.is_for_us(&arrived)
+        {
+            return self.forward_ack(&arrived, ctx);
+        }
         match dialog.map(|dialog| dialog.try_send(DialogMail::Ack(request))) {
             Some(Ok(())) => {}
             // the 2xx is repeated, and so is its ACK
@@ -114,11 +138,19 @@ impl Endpoint {
             // the watcher answers 487: one message per INVITE it took
             Some(Watch::Somebody(watcher)) => watcher.do_send(Cancelled { key }),
             Some(Watch::Nobody { cancelled }) => *cancelled = true,
+            Some(Watch::Forward(number)) => {
+                let number = *number;
+                self.forward_cancelled(number);
+            }
             None => {}
         }
     }
 
     pub(super) fn tell(&mut self, id: RequestId, kind: ClientEventKind) {
+        if let Some(Sink::Forward(number)) = self.sinks.get(&id) {
+            let number = *number;
+            return self.branch_told(number, id, kind);
+        }
         let is_final = match &kind {
             ClientEventKind::Response { message, .. } => {
                 message.code().is_some_and(|code| code >= 200)

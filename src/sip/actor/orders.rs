@@ -2,10 +2,11 @@
 use super::{Endpoint, RequestFailed, Target};
 use crate::sip::{
     codec::Message,
+    proxy::{LoopMark, Outcome},
     transaction::{ConnectionId, Peer, RequestId, ServerKey},
 };
 use actix::prelude::*;
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 use tokio::sync::oneshot;
 
 /// News for the transaction user: a request outside any INVITE dialog of this endpoint.
@@ -78,6 +79,8 @@ pub(super) enum Sink {
         told: bool,
     },
     Once(oneshot::Sender<Result<Message, RequestFailed>>),
+    /// A branch of a request that is forwarded.
+    Forward(usize),
 }
 
 impl Sink {
@@ -88,6 +91,8 @@ impl Sink {
             // the user's own request: it made room for the answer when it asked
             Self::Actor { user, .. } => user.do_send(ClientEvent { id, kind }),
             Self::Once(answer) => drop(answer.send(Err(why))),
+            // never leaves its endpoint
+            Self::Forward(_) => {}
         }
     }
 }
@@ -136,6 +141,38 @@ pub(super) struct SendAck {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct CancelRequest(pub RequestId);
+
+/// Forward a request to one target.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct TryTarget {
+    pub key: ServerKey,
+    /// As it was received.
+    pub request: Message,
+    pub source: Peer,
+    pub mark: LoopMark,
+    /// As it goes on.
+    pub onward: Message,
+    pub target: Target,
+    pub limit: Duration,
+    pub record: bool,
+    pub report: oneshot::Sender<Outcome>,
+}
+
+/// There is no further target.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct EndForward {
+    pub key: ServerKey,
+    pub request: Message,
+    /// The request has its answer, or someone else gives it.
+    pub is_over: bool,
+}
+
+/// Who forwarded a request wants to answer it; false if it has its answer.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(super) struct TakeBack(pub ServerKey);
 
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     clock, net,
     sip::{
-        codec::{Message, Method},
+        codec::{Message, Method, Name},
+        proxy::{LoopMark, record_routes},
         transaction::{Peer, RequestId, Transport},
     },
 };
@@ -16,8 +17,9 @@ use actix::prelude::*;
 use std::{io, net::SocketAddr};
 use tokio::net::TcpStream;
 
-/// What is left of a datagram for the Via we add.
+/// What is left of a datagram for the Via we add, and for a Record-Route.
 const VIA_ROOM: usize = 120;
+const RECORD_ROOM: usize = 60;
 /// The longest UDP payload over IPv4.
 const LONGEST_DATAGRAM: usize = 65_507;
 
@@ -28,15 +30,39 @@ pub(super) struct Outbound {
     pub kind: Kind,
     /// It would go by UDP but for its length.
     pub by_length: bool,
+    /// It is not our own request, but one that goes on.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// What our Via and Record-Route tell of a request that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forwarded {
+    pub mark: LoopMark,
+    /// Later requests of the dialog are to come by us, who were reached over this transport.
+    pub record: Option<Transport>,
 }
 
 impl Outbound {
+    pub fn new(message: Message, kind: Kind) -> Self {
+        Self {
+            message,
+            kind,
+            by_length: false,
+            forwarded: None,
+        }
+    }
+
+    /// Octets it has on the wire, at most.
+    fn length(&self) -> usize {
+        let is_recorded = self.forwarded.is_some_and(|it| it.record.is_some());
+        let record = if is_recorded { RECORD_ROOM } else { 0 };
+        self.message.octets().len() + VIA_ROOM + record
+    }
+
     /// Whether it goes by UDP all the same where TCP is refused (RFC 3261 §18.1.1). Never a
     /// MESSAGE: nothing keeps those from congesting the way (RFC 3428 §8).
     fn falls_back(&self) -> bool {
-        self.by_length
-            && !self.message.is(&Method::Message)
-            && self.message.octets().len() + VIA_ROOM <= LONGEST_DATAGRAM
+        self.by_length && !self.message.is(&Method::Message) && self.length() <= LONGEST_DATAGRAM
     }
 
     /// Why it failed, where its stream could not be made.
@@ -68,12 +94,7 @@ impl Endpoint {
         ctx: &mut Context<Self>,
     ) {
         self.sinks.insert(id, sink);
-        let outbound = Outbound {
-            message,
-            kind: Kind::Request(id),
-            by_length: false,
-        };
-        self.route(outbound, target, ctx);
+        self.route(Outbound::new(message, Kind::Request(id)), target, ctx);
     }
 
     pub(super) fn route(&mut self, outbound: Outbound, target: Target, ctx: &mut Context<Self>) {
@@ -140,7 +161,7 @@ impl Endpoint {
     fn dispatch(&mut self, mut outbound: Outbound, mut peer: Peer, ctx: &mut Context<Self>) {
         if peer.transport == Transport::Udp {
             let longest = self.shared.config.max_datagram;
-            if outbound.message.octets().len() + VIA_ROOM <= longest {
+            if outbound.length() <= longest {
                 return self.transmit(outbound, peer);
             }
             outbound.by_length = true;
@@ -159,10 +180,9 @@ impl Endpoint {
     fn transmit(&mut self, outbound: Outbound, to: Peer) {
         let message = match outbound.kind {
             Kind::Response => outbound.message.clone(),
-            _ => {
-                let via = self.branches.next_via(to.transport, &self.sent_by);
-                outbound.message.with_top_via(&via)
-            }
+            // nobody waits for it any more
+            Kind::Request(id) if !self.sinks.contains_key(&id) => return,
+            _ => self.signed(&outbound, to.transport),
         };
         let taken = match outbound.kind {
             Kind::Request(id) => self.layer.request(id, message, to, clock::now()).is_ok(),
@@ -174,6 +194,19 @@ impl Endpoint {
         if !taken {
             self.fail(outbound);
         }
+    }
+
+    /// The message with what names us on it: Via, and Record-Route where we stay on the way.
+    fn signed(&mut self, outbound: &Outbound, transport: Transport) -> Message {
+        let forwarded = outbound.forwarded;
+        let mark = forwarded.map(|it| it.mark);
+        let via = self.branches.next_via(transport, &self.sent_by, mark);
+        let came = forwarded.and_then(|it| it.record);
+        let records = came.map(|came| record_routes(&self.sent_by, came, transport));
+        let records = records.iter().flatten();
+        let mut fields = vec![(Name::Via, via.as_str())];
+        fields.extend(records.map(|route| (Name::RecordRoute, route.as_str())));
+        outbound.message.with_on_top(&fields)
     }
 
     pub(super) fn connect(
@@ -272,7 +305,7 @@ impl Endpoint {
         match outbound.kind {
             Kind::Request(id) => {
                 if let Some(sink) = self.sinks.remove(&id) {
-                    sink.fail(id, why);
+                    self.untold(sink, id, why);
                 }
             }
             Kind::Ack => self.metrics.refused("ack_unsent"),

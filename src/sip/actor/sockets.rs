@@ -60,6 +60,7 @@ impl Endpoint {
         // set once: a second Bind would find the port taken
         let _ = self.shared.local.set(local);
         self.sent_by = self.shared.sent_by();
+        self.ourselves = self.shared.ourselves();
         self.wires.socket = Some(socket.clone());
         let reader = Datagrams::start(
             socket,

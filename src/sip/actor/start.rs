@@ -8,6 +8,7 @@ use crate::{
 use actix::prelude::*;
 use futures_util::stream;
 use std::{
+    hash::RandomState,
     io,
     net::SocketAddr,
     sync::{
@@ -79,6 +80,7 @@ where
         return Err(StartError::Config { key, expected });
     }
     let directory = Directory::default();
+    let loop_key = RandomState::new();
     let mut handles = Vec::with_capacity(shards.len());
     for shard in 0..shards.len() {
         let shared = Arc::new(Shared {
@@ -89,6 +91,7 @@ where
             local: OnceLock::new(),
             dialogs: AtomicUsize::new(0),
             requests: AtomicU64::new(1),
+            loop_key: loop_key.clone(),
         });
         let (directory, tap, user) = (directory.clone(), tap.clone(), user.clone());
         let started = shards.run_on(shard, move || async move {

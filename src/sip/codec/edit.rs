@@ -1,34 +1,52 @@
-//! The changes a message goes through on its way: a Via more, a Via less, a Via stamped.
+//! The changes a message goes through on its way: fields on top, a Via less, a Via stamped.
 use super::{
     HeaderError, Message, Name,
     index::{Field, Index, Start},
     lex,
 };
 use bytes::BytesMut;
+use smallvec::SmallVec;
 use std::{net::SocketAddr, ops::Range};
 
 impl Message {
     /// The same message with this Via on top. `via` must be one line; a line end in it becomes a
     /// space.
     pub fn with_top_via(&self, via: &str) -> Self {
+        self.with_on_top(&[(Name::Via, via)])
+    }
+
+    /// The same message with these fields, in their order, before every Via and Record-Route. A
+    /// line end in a value becomes a space.
+    pub fn with_on_top(&self, fields: &[(Name, &str)]) -> Self {
         let index = &self.inner().index;
         let first = index
             .fields
             .iter()
-            .position(|field| field.name == Name::Via)
+            .position(|field| matches!(field.name, Name::Via | Name::RecordRoute))
             .unwrap_or(0);
         let at = self.line_of(first);
-        let line = format!("Via: {}\r\n", via.replace(['\r', '\n'], " "));
-        let value = (at + 5) as u32;
-        let field = Field {
-            name: Name::Via,
-            folded: false,
-            line: at as u32,
-            name_end: at as u32 + 3,
-            value,
-            value_end: (at + line.len() - 2) as u32,
-        };
-        self.splice(at..at, line.as_bytes(), first..first, Some(field))
+        let mut lines = Vec::with_capacity(128);
+        let mut added: SmallVec<[Field; 4]> = SmallVec::new();
+        for (name, value) in fields {
+            let line = at + lines.len();
+            let name_end = line + name.as_str().len();
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend(value.bytes().map(|octet| match octet {
+                b'\r' | b'\n' => b' ',
+                octet => octet,
+            }));
+            added.push(Field {
+                name: *name,
+                folded: false,
+                line: line as u32,
+                name_end: name_end as u32,
+                value: name_end as u32 + 2,
+                value_end: (at + lines.len()) as u32,
+            });
+            lines.extend_from_slice(b"\r\n");
+        }
+        self.splice(at..at, &lines, first..first, added)
     }
 
     /// The same message without its topmost Via; as it is if there is none.
@@ -42,7 +60,7 @@ impl Message {
             Some(comma) => self.with_value(first, lex::trim(&value[comma + 1..])),
             None => {
                 let line = self.line_of(first)..self.line_of(first + 1);
-                self.splice(line, b"", first..first + 1, None)
+                self.splice(line, b"", first..first + 1, [])
             }
         }
     }
@@ -79,7 +97,7 @@ impl Message {
                     value: (at + name.as_str().len() + 2) as u32,
                     value_end: (at + line.len() - 2) as u32,
                 };
-                self.splice(at..at, line.as_bytes(), last..last, Some(field))
+                self.splice(at..at, line.as_bytes(), last..last, [field])
             }
         }
     }
@@ -96,7 +114,7 @@ impl Message {
             old.value_range(),
             value.as_bytes(),
             place..place + 1,
-            Some(field),
+            [field],
         )
     }
 
@@ -109,13 +127,13 @@ impl Message {
             .map_or(index.head - 2, |field| field.line as usize)
     }
 
-    // puts `insert` in place of the octets `cut`, and `field` in place of the fields `places`
+    // puts `insert` in place of the octets `cut`, and `fields` in place of the fields `places`
     fn splice(
         &self,
         cut: Range<usize>,
         insert: &[u8],
         places: Range<usize>,
-        field: Option<Field>,
+        fields: impl IntoIterator<Item = Field>,
     ) -> Self {
         let old = self.octets();
         let mut octets = BytesMut::with_capacity(old.len() + insert.len() - cut.len());
@@ -131,7 +149,7 @@ impl Message {
             .map(|field| field.shifted(by));
         let index = Index {
             start: index.start.clone(),
-            fields: before.chain(field).chain(after).collect(),
+            fields: before.chain(fields).chain(after).collect(),
             content_length: index.content_length,
             head: (index.head as i64 + by) as usize,
         };
@@ -145,7 +163,7 @@ impl Message {
         };
         let method = method.clone();
         let line = format!("{method} {} SIP/2.0\r\n", super::builder::one_word(uri));
-        let shifted = self.splice(0..self.line_of(0), line.as_bytes(), 0..0, None);
+        let shifted = self.splice(0..self.line_of(0), line.as_bytes(), 0..0, []);
         let mut index = shifted.inner().index.clone();
         let uri_at = method.as_str().len() as u32 + 1;
         let end = line.len() as u32 - 2;

@@ -178,21 +178,20 @@ impl Clients {
 
     /// Cancels an INVITE: now, as soon as a provisional response allows it, or not at all if the
     /// final response is here (RFC 3261 §9.1).
-    pub fn cancel(&mut self, id: RequestId, now: Instant, effects: &mut VecDeque<Effect>) {
+    pub fn cancel(&mut self, id: RequestId, now: Instant, effects: &mut VecDeque<Effect>) -> bool {
         let Some(&index) = self.by_id.get(&id) else {
-            return;
+            return false;
         };
         let client = &mut self.table[index as usize];
-        if client.cancel != Cancel::No {
-            return;
-        }
         match client.machine {
+            _ if client.cancel != Cancel::No => {}
             Machine::Invite(ClientInvite::Calling { .. }) => client.cancel = Cancel::Wanted,
             Machine::Invite(ClientInvite::Proceeding { .. }) => {
                 self.send_cancel(index, now, effects)
             }
             _ => {}
         }
+        true
     }
 
     fn send_cancel(&mut self, index: u32, now: Instant, effects: &mut VecDeque<Effect>) {

@@ -74,8 +74,9 @@ impl Layer {
     }
 
     /// Cancels the INVITE `id` as soon as the rules allow; nothing if its final response is here.
-    pub fn cancel(&mut self, id: RequestId, now: Instant) {
-        self.clients.cancel(id, now, &mut self.effects);
+    /// False if there is no such transaction, or none yet.
+    pub fn cancel(&mut self, id: RequestId, now: Instant) -> bool {
+        self.clients.cancel(id, now, &mut self.effects)
     }
 
     /// The transport could not send the request `id`.

@@ -493,7 +493,9 @@ impl World {
                         .handle_message(answer(request, code), neighbour(), now);
                 }
             }
-            Event::Cancel { nth } => self.layer.cancel(RequestId(nth as u64), now),
+            Event::Cancel { nth } => {
+                self.layer.cancel(RequestId(nth as u64), now);
+            }
             Event::Break { nth } => self
                 .layer
                 .handle_transport_error(RequestId(nth as u64), now),

@@ -1,6 +1,7 @@
 //! The actors over real sockets on loopback.
 mod bounds;
 mod calls;
+mod proxying;
 mod raw;
 mod requests;
 mod sessions;
