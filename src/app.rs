@@ -23,7 +23,7 @@ use crate::{
     sip::{self, actor::EndpointHandle},
     sip_core::{BindingTimer, Location, Realm, Registrar, Subscribers},
     store::{self, Drain, Store, StoreError},
-    telemetry::{self, Recorder},
+    telemetry::{self, Recorder, trace::Trace},
 };
 use actix::prelude::*;
 use reload::Reloaders;
@@ -108,9 +108,10 @@ impl Node {
         });
         let mut reloaders = Reloaders::default();
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
-        let msrp = start_msrp(&shards, &config, desk, &mut reloaders).await?;
+        let trace = Trace::open(&config.trace, config.sip.listen)?;
+        let msrp = start_msrp(&shards, &config, desk, trace.clone(), &mut reloaders).await?;
         let sessions = parts.sessions.clone();
-        let endpoints = start_sip(&shards, &config, parts).await?;
+        let endpoints = start_sip(&shards, &config, parts, trace).await?;
         readiness.set(State::Ready);
         Ok(Self {
             config,
@@ -255,6 +256,7 @@ async fn start_msrp(
     shards: &Shards,
     config: &Config,
     desk: Option<Arc<Desk>>,
+    trace: Option<Trace>,
     reloaders: &mut Reloaders,
 ) -> Outcome<MsrpAt> {
     let exchange = match desk {
@@ -269,9 +271,12 @@ async fn start_msrp(
     }
     let mut at = MsrpAt::new();
     for shard in 0..shards.len() {
-        let (exchange, config) = (exchange.clone(), config.msrp.clone());
+        let (exchange, config, trace) = (exchange.clone(), config.msrp.clone(), trace.clone());
         let started = shards.run_on(shard, move || async move {
             let board = Switchboard::start(shard, &exchange, &config)?;
+            if let Some(trace) = trace {
+                trace.watch(&board, shard);
+            }
             let entries = board.entries();
             SWITCHBOARD.set(Some(board));
             Ok::<_, std::io::Error>(entries)
@@ -283,10 +288,16 @@ async fn start_msrp(
 
 /// Starts the SIP endpoint of every shard with the server that uses it, then what tells the
 /// servers news.
-async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Vec<EndpointHandle>> {
+async fn start_sip(
+    shards: &Shards,
+    config: &Config,
+    parts: Parts,
+    trace: Option<Trace>,
+) -> Outcome<Vec<EndpointHandle>> {
     let servers: Arc<Mutex<Vec<Recipient<MailboxChanged>>>> = Arc::default();
     let (started, shared) = (servers.clone(), parts.clone());
-    let endpoints = sip::actor::start(shards, &config.sip, None, move |endpoint| {
+    let tap = trace.as_ref().map(Trace::sip_tap);
+    let endpoints = sip::actor::start(shards, &config.sip, tap, move |endpoint| {
         let board = SWITCHBOARD.with_borrow(Clone::clone);
         let board = board.expect("MSRP is started before SIP, on every shard");
         let server = Server::new(Services::new(shared.clone(), endpoint, board)).start();
@@ -296,6 +307,9 @@ async fn start_sip(shards: &Shards, config: &Config, parts: Parts) -> Outcome<Ve
         server.recipient()
     })
     .await?;
+    if let Some(trace) = trace {
+        trace.sip_is_at(endpoints[0].local_addr());
+    }
     let listeners = servers
         .lock()
         .map(|started| started.clone())

@@ -33,6 +33,15 @@ pub fn wall() -> Timestamp {
     Timestamp(u64::try_from(millis).unwrap_or_default())
 }
 
+/// What the system's clock shows, in microseconds since 1970: for records that stand beside those
+/// of other processes. Nothing is decided by it.
+pub fn system_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    })
+}
+
 /// What the system takes for the time since 1970.
 fn system_millis() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {

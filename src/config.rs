@@ -42,6 +42,8 @@ pub struct Config {
     pub http: http::Config,
     /// The log.
     pub log: telemetry::Config,
+    /// The record of all that passes the sockets.
+    pub trace: telemetry::trace::Config,
 }
 
 /// The process as a whole: the `[server]` table.

@@ -26,7 +26,7 @@ pub enum Sight {
 pub struct TapEvent {
     /// Which way it went.
     pub way: Way,
-    /// The neighbour, where the connection is not shared by many.
+    /// The neighbour at the other end of the wire.
     pub peer: Option<SocketAddr>,
     /// What it was.
     pub sight: Sight,

@@ -16,7 +16,11 @@ pub async fn connect_tcp(own: IpAddr, to: SocketAddr, limit: Duration) -> io::Re
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     if let Some(own) = source(own, to.ip()) {
-        socket.bind(SocketAddr::new(own, 0))?;
+        match socket.bind(SocketAddr::new(own, 0)) {
+            // all ports of `own` are taken; the system itself shares them between neighbours
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => bound?,
+        }
     }
     match tokio::time::timeout(limit, socket.connect(to)).await {
         Ok(result) => result,

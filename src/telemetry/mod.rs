@@ -1,10 +1,11 @@
-//! Logs (`tracing`) and figures (`metrics`, in Prometheus' text form).
+//! Logs (`tracing`), figures (`metrics`, in Prometheus' text form) and the trace of the wire.
 //!
 //! Rooms register their own metrics with the recorder in force; this room installs it, gives the
 //! histograms their buckets and adds what only the process knows about itself.
 mod log;
 mod process;
 mod recorder;
+pub mod trace;
 
 pub use log::{Config, Format, LogError, init};
 pub use process::{ProcessFigures, figures_of};

@@ -128,17 +128,14 @@ fn switchboard(
     };
     let board = Switchboard::start(0, &exchange, &settings)?;
     if let Some(tap) = tap {
-        board.set_tap(move |direction, text| {
-            let way = match direction {
+        board.set_tap(move |seen| {
+            let way = match seen.direction {
                 Direction::Received => Way::Received,
                 Direction::Sent => Way::Sent,
             };
-            let sight = Sight::Msrp(Bytes::copy_from_slice(text));
-            tap(&TapEvent {
-                way,
-                peer: None,
-                sight,
-            });
+            let sight = Sight::Msrp(Bytes::copy_from_slice(seen.head));
+            let peer = Some(seen.peer);
+            tap(&TapEvent { way, peer, sight });
         });
     }
     Ok(board)

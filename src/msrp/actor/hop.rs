@@ -5,7 +5,7 @@ mod request;
 pub(super) use intake::Intake;
 
 use super::{
-    CloseReason, SessionEvent,
+    CloseReason, Direction, SessionEvent,
     bypass::Bypass,
     link::Link,
     relaying::{Carried, Passage, Route, Step},
@@ -136,7 +136,7 @@ impl HopActor {
             step = self.pass_whole(&whole);
         }
         match step {
-            Step::Passed => self.link.board.tap_received(whole.head().octets()),
+            Step::Passed => self.link.show(Direction::Received, whole.head().octets()),
             Step::Full(out) => {
                 out.feed(&self.link);
                 self.hold();
@@ -166,7 +166,7 @@ impl HopActor {
     }
 
     fn take_response(&mut self, head: Head, code: u16) -> Current {
-        self.link.board.tap_received(head.octets());
+        self.link.show(Direction::Received, head.octets());
         self.link.board.tally.response(code);
         match self.link.answered(head.transaction_id()) {
             Some(Whose::Session(transaction)) => {

@@ -6,7 +6,7 @@ use super::{
     output::{OpenChunk, Out},
     relaying::{Feeders, Relaying, TIMED_OUT},
     session::State,
-    switchboard::Switchboard,
+    switchboard::{Direction, Seen, Switchboard},
     transaction::{Transaction, Whose},
 };
 use crate::{
@@ -287,6 +287,16 @@ impl Link {
         self.mark_dirty();
     }
 
+    /// Shows a head that passes to the tap.
+    pub(super) fn show(&self, direction: Direction, head: &[u8]) {
+        self.board.show(&Seen {
+            direction,
+            peer: self.peer,
+            connection: self.number,
+            head,
+        });
+    }
+
     /// Runs the timers.
     pub(super) fn tick(self: &Rc<Self>, now: Instant) {
         let silent = match self.in_flight.borrow_mut() {
@@ -369,7 +379,7 @@ impl Link {
             }
             let added = out.put(put);
             if !added.is_empty() {
-                self.board.tap_sent(added);
+                self.show(Direction::Sent, added);
             }
         }
         self.mark_dirty();

@@ -65,8 +65,9 @@ pub(super) async fn connect(
     addr: SocketAddr,
     expect: Option<&Expect>,
 ) -> io::Result<Rc<Link>> {
-    let made = timeout(board.config.connect_timeout, async {
-        let tcp = TcpStream::connect(addr).await?;
+    let (own, limit) = (board.listen_addr().ip(), board.config.connect_timeout);
+    let made = timeout(limit, async {
+        let tcp = net::connect_tcp(own, addr, limit).await?;
         tune(board, &tcp)?;
         protect(tcp, board.exchange.credentials(), expect).await
     });

@@ -33,7 +33,7 @@ pub use handle::SessionHandle;
 pub use join::{Join, JoinEvent, Side};
 pub use lookup::{address_of, addresses_of};
 pub use relaying::Desk;
-pub use switchboard::{Direction, Switchboard};
+pub use switchboard::{Direction, Seen, Switchboard};
 pub use trunk::{Moved, Strand, Trunk, TrunkEvent};
 
 use super::{ChunkToken, Continuation, Head, OutgoingId, Path};

@@ -47,6 +47,19 @@ pub enum Direction {
     Sent,
 }
 
+/// The head of a request or response that passes.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The neighbour at the other end of the connection.
+    pub peer: SocketAddr,
+    /// The connection: unique on its shard.
+    pub connection: u64,
+    /// Start line and header fields. What has no body comes with its end-line where it goes out.
+    pub head: &'a [u8],
+}
+
 /// A connection that has not sent its first request yet.
 pub(super) struct Guest(Rc<Cell<usize>>);
 
@@ -57,7 +70,7 @@ impl Drop for Guest {
 }
 
 /// Looks at the head of every request and response.
-type Tap = Box<dyn Fn(Direction, &[u8])>;
+type Tap = Box<dyn Fn(&Seen<'_>)>;
 
 /// Owns the MSRP of one shard: its listener, its sessions, its connections.
 pub struct Switchboard {
@@ -231,9 +244,8 @@ impl Switchboard {
         protected.unwrap_or_else(|| self.local_uri(id))
     }
 
-    /// Shows the head of every request and response to `tap`; what has no body comes with its
-    /// end-line where it goes out.
-    pub fn set_tap(&self, tap: impl Fn(Direction, &[u8]) + 'static) {
+    /// Shows the head of every request and response to `tap`.
+    pub fn set_tap(&self, tap: impl Fn(&Seen<'_>) + 'static) {
         *self.tap.borrow_mut() = Some(Box::new(tap));
     }
 
@@ -390,15 +402,9 @@ impl Switchboard {
         self.next_transaction().to_string()
     }
 
-    pub(super) fn tap_sent(&self, text: &[u8]) {
+    pub(super) fn show(&self, seen: &Seen<'_>) {
         if let Some(tap) = self.tap.borrow().as_ref() {
-            tap(Direction::Sent, text);
-        }
-    }
-
-    pub(super) fn tap_received(&self, text: &[u8]) {
-        if let Some(tap) = self.tap.borrow().as_ref() {
-            tap(Direction::Received, text);
+            tap(seen);
         }
     }
 

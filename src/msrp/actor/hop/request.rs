@@ -2,7 +2,7 @@
 use super::{Current, HopActor};
 use crate::msrp::{
     Continuation, FailureReport, Head, Method,
-    actor::{Inbound, SessionEvent, session::State},
+    actor::{Direction, Inbound, SessionEvent, session::State},
     hop::{Admission, Place, admit},
     session::{Answer, previous_hop},
     uri,
@@ -31,7 +31,7 @@ impl HopActor {
                 return self.take_foreign(head, shard);
             }
         }
-        self.link.board.tap_received(head.octets());
+        self.link.show(Direction::Received, head.octets());
         let is_send = head.is_send();
         match (admit(place, is_send), session) {
             (Admission::Take, Some(session)) => self.give(session, head),

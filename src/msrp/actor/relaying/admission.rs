@@ -4,7 +4,7 @@ use crate::{
     clock,
     msrp::{
         Continuation, Head,
-        actor::{CloseReason, link::Link},
+        actor::{CloseReason, Direction, link::Link},
         encoding,
         relay::{
             Channel, Grant, Opening, Ticket, Verdict,
@@ -23,7 +23,7 @@ impl Link {
         let Some(desk) = self.board.exchange.desk() else {
             return;
         };
-        self.board.tap_received(head.octets());
+        self.show(Direction::Received, head.octets());
         let claim = match desk.read_auth(head, &self.channel()) {
             Opening::Settled(verdict) => return self.conclude(head, &verdict),
             Opening::Claimed(claim) => claim,

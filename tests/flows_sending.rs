@@ -1,0 +1,178 @@
+//! S1 and S2: a message to one receiver who is offline travels to the server that keeps it, as
+//! the servers of figure 10B do it, seen on every stretch of the way.
+mod harness;
+
+use harness::{
+    capture::{Capture, Dialog, media_addresses, media_of, value},
+    network::{Network, Plan, address, message_to},
+    user::{User, noise},
+};
+use restante::{
+    client::Outcome,
+    profile::{feature, service},
+    sip::codec::{Message, Method, Name},
+};
+use sha2::{Digest, Sha256};
+
+const ALICE: &str = "alice@a.example";
+const BOB: &str = "bob@b.example";
+const SIMPLE_IM: &str = "*;+g.oma.sip-im";
+const CPM: &str = r#"*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.largemsg""#;
+/// More than one SEND carries, and not a multiple of it.
+const SIZE: usize = 300_001;
+
+struct Sent {
+    network: Network,
+    seen: Capture,
+    message_id: String,
+}
+
+/// Alice sends Bob, who is not there, a message over the servers of `plan`.
+async fn sent_over(plan: Plan) -> Sent {
+    let network = plan.start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let receipt = alice.device.send(message_to(BOB, &noise(SIZE))).await;
+    let receipt = receipt.expect("an outcome");
+    assert_eq!(receipt.outcome, Outcome::Stored);
+    let seen = network.until(|seen| seen.ends_at("C")).await;
+    Sent {
+        network,
+        seen,
+        message_id: receipt.message_id,
+    }
+}
+
+impl Capture {
+    /// Whether the call to `node` was ended and the end confirmed.
+    fn ends_at(&self, node: &str) -> bool {
+        let confirmed =
+            |event: &&harness::capture::Event| event.from == node && event.label == "200 BYE";
+        self.events.iter().any(|event| confirmed(&event))
+    }
+}
+
+/// What every INVITE for a channel carries, whoever sends it.
+fn assert_names_both(invite: &Message) {
+    assert_eq!(invite.uri_text(), "sip:bob@b.example");
+    assert_eq!(
+        invite.to().expect("To").uri.to_string(),
+        "sip:bob@b.example"
+    );
+    let from = invite.from().expect("From").uri.to_string();
+    assert_eq!(from, "sip:alice@a.example");
+    let wanted = value(invite, Name::AcceptContact);
+    assert!([SIMPLE_IM, CPM].contains(&wanted.as_str()), "{wanted}");
+    let contact = value(invite, Name::Contact);
+    let (_, offered) = contact.split_once(">;").expect("feature tags");
+    assert!(feature::has_flag(offered, feature::IM), "{contact}");
+    let is_cpm = feature::has_service(offered, service::CPM_LARGE);
+    assert!(wanted == SIMPLE_IM || is_cpm, "{contact}");
+    let offer = media_of(invite).expect("an offer");
+    assert!(offer.path.starts_with("msrp://"), "{offer:?}");
+    assert!(!offer.accept_types.is_empty(), "{offer:?}");
+    assert!(offer.setup.is_some(), "{offer:?}");
+}
+
+/// That the dialog is between two neighbours, each with a Contact and a description of its own.
+fn assert_own(network: &Network, dialog: &Dialog) {
+    for (message, end) in [(dialog.invite(), 0), (dialog.answer(), 1)] {
+        let name = &dialog.way[end];
+        let ip = network.ip(name).to_string();
+        let own: Vec<String> = media_addresses(message).into_iter().collect();
+        assert_eq!(own, [ip.clone()], "{name} describes its own end");
+        let contact = value(message, Name::Contact);
+        assert!(contact.contains(&ip), "{name}: {contact}");
+    }
+}
+
+/// The content and the facts, as Bob gets them.
+async fn assert_kept(sent: &Sent) {
+    let (_, queue) = sent
+        .network
+        .node("C")
+        .get("/api/v1/queues/sip:bob@b.example");
+    assert_eq!(queue["items"].as_array().map(Vec::len), Some(1), "{queue}");
+    for other in ["PF-A", "PF-B"] {
+        let kept = sent
+            .network
+            .node(other)
+            .metric("restante_messages_stored_total");
+        assert_eq!(kept, 0.0, "{other} keeps nothing");
+    }
+    let mut bob = sent.network.device(BOB).await;
+    let fetched = bob.device.deferred_fetch(&[]).await;
+    assert_eq!(fetched.expect("a channel"), 1);
+    assert_is_from_alice(&mut bob, &sent.message_id).await;
+}
+
+async fn assert_is_from_alice(bob: &mut User, message_id: &str) {
+    let received = bob.next().await;
+    let hash: [u8; 32] = Sha256::digest(noise(SIZE)).into();
+    assert_eq!(received.sha256, hash);
+    assert_eq!(received.message_id, message_id);
+    assert_eq!(received.from, Some(address(ALICE)));
+    assert_eq!(received.content_type, "application/octet-stream");
+    assert!(received.date.is_some());
+}
+
+#[actix::test]
+async fn s1_message_travels_three_dialogs_and_three_channels() {
+    let sent = sent_over(Plan::shape_b()).await;
+    let Sent { network, seen, .. } = &sent;
+    let stretches = ["alice → PF-A", "PF-A → PF-B", "PF-B → C"];
+    assert_eq!(seen.established(), stretches);
+    assert_eq!(seen.channels(), ["alice = PF-A", "PF-A = PF-B", "PF-B = C"]);
+    for stretch in stretches {
+        let dialog = seen.dialog_by(stretch);
+        assert_names_both(dialog.invite());
+        assert_own(network, &dialog);
+        assert!(!dialog.invite().has(Name::RecordRoute));
+    }
+    for stretch in &stretches[1..] {
+        let asserted = value(seen.dialog_by(stretch).invite(), Name::PAssertedIdentity);
+        assert_eq!(asserted, "<sip:alice@a.example>");
+    }
+    // whoever keeps it says so all the way back
+    for stretch in stretches {
+        let contact = value(seen.dialog_by(stretch).answer(), Name::Contact);
+        assert!(contact.contains("automata"), "{stretch}: {contact}");
+    }
+    // no 200 before the next leg's 200, and the ACKs go hop by hop
+    seen.assert_order(&[
+        "alice → PF-A: INVITE",
+        "PF-A → PF-B: INVITE",
+        "PF-B → C: INVITE",
+        "C → PF-B: 200 INVITE",
+        "PF-B → C: ACK",
+        "PF-B → PF-A: 200 INVITE",
+        "PF-A → PF-B: ACK",
+        "PF-A → alice: 200 INVITE",
+        "alice → PF-A: ACK",
+    ]);
+    assert_confirmed_by_c(seen);
+    assert_kept(&sent).await;
+}
+
+/// That each SEND went all the way, and that what completes the message is confirmed by C alone:
+/// its 200 and its report come back hop by hop.
+fn assert_confirmed_by_c(seen: &Capture) {
+    seen.assert_order(&[
+        "alice → PF-A: SEND last",
+        "PF-A → PF-B: SEND last",
+        "PF-B → C: SEND last",
+        "C → PF-B: 200 SEND last",
+        "PF-B → PF-A: 200 SEND last",
+        "PF-A → alice: 200 SEND last",
+    ]);
+    seen.assert_order(&[
+        "C → PF-B: REPORT 200",
+        "PF-B → PF-A: REPORT 200",
+        "PF-A → alice: REPORT 200",
+    ]);
+    for (from, to) in [("alice", "PF-A"), ("PF-A", "PF-B"), ("PF-B", "C")] {
+        let sends = seen.heads("SEND last", from, to);
+        assert_eq!(sends.len(), 1, "{from} completes the message once:\n{seen}");
+    }
+    assert_eq!(seen.requests(&Method::Message, "alice", "PF-A").len(), 0);
+}

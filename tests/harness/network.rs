@@ -1,0 +1,320 @@
+//! Several real servers as one network: each a process with roles, neighbours and a loopback
+//! address of its own, and a device per user.
+//!
+//! ```text
+//! let network = Plan::shape_b().start();
+//! network.subscribe(&["alice@a.example", "bob@b.example"]);
+//! let alice = network.device("alice@a.example").await.log_in().await;
+//! …
+//! let capture = network.until(|seen| seen.says("alice → PF-A: BYE")).await;
+//! assert_eq!(capture.channels(), ["alice = PF-A", "PF-A = PF-B", "PF-B = C"]);
+//! ```
+//!
+//! SIP is at port 5060 of each address, MSRP at 2855, HTTP at 8080. Networks of tests that run at
+//! the same time have different addresses.
+mod net;
+mod shapes;
+
+use super::{Server, capture::Capture, user::User};
+use bytes::Bytes;
+use net::Net;
+use restante::{
+    cli::child::ServerPlan,
+    client::{Config, Content, Mode, Outgoing},
+    identity::Address,
+    sip::transaction::Peer,
+    telemetry::trace::Record,
+};
+use serde_json::json;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// The password of every subscriber.
+pub const PASSWORD: &str = "secret";
+/// How long what is waited for may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often the traces are looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(25);
+/// The addresses of devices begin here; those of servers are below.
+const DEVICES: u8 = 128;
+
+/// What a network is to be.
+pub struct Plan {
+    net: Net,
+    nodes: Vec<NodePlan>,
+}
+
+struct NodePlan {
+    name: String,
+    roles: Vec<String>,
+    domains: Vec<String>,
+    config: toml::Table,
+}
+
+/// A running network. All processes end with it.
+pub struct Network {
+    plan: Plan,
+    servers: Vec<Server>,
+    devices: RefCell<BTreeMap<String, IpAddr>>,
+}
+
+impl Plan {
+    /// A network without any node.
+    pub fn empty() -> Self {
+        Self {
+            net: Net::claim(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Adds a server called `name`.
+    pub fn node(mut self, name: &str, roles: &[&str], domains: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        self.nodes.push(NodePlan {
+            name: name.to_owned(),
+            roles: owned(roles),
+            domains: owned(domains),
+            config: toml::Table::new(),
+        });
+        self
+    }
+
+    /// Sets `key` of the node `name`, named as in the configuration file
+    /// (`participating.ring_timeout`).
+    pub fn with(mut self, name: &str, key: &str, value: impl Into<toml::Value>) -> Self {
+        let at = self.place(name);
+        let mut path: Vec<&str> = key.split('.').collect();
+        let last = path.pop().expect("a key");
+        set(&mut self.nodes[at].config, &path, last, value.into());
+        self
+    }
+
+    /// Requests of `name` for what `role` does go to the node `to`.
+    pub fn neighbour(self, name: &str, role: &str, to: &str) -> Self {
+        let uri = self.uri(to);
+        self.with(name, &format!("neighbours.{role}"), uri)
+    }
+
+    /// Requests of `name` for `domain` go to the node `to`.
+    pub fn route(mut self, name: &str, domain: &str, to: &str) -> Self {
+        let (at, uri) = (self.place(name), self.uri(to));
+        let path = ["neighbours", "domains"];
+        set(&mut self.nodes[at].config, &path, domain, uri.into());
+        self
+    }
+
+    /// The node `name` passes requests on (proxy) instead of joining calls (B2BUA).
+    pub fn proxying(self, name: &str) -> Self {
+        self.with(name, "participating.mode", "proxy")
+    }
+
+    /// The SIP URI of a node.
+    pub fn uri(&self, name: &str) -> String {
+        format!("sip:{}:5060;transport=tcp", self.ip(name))
+    }
+
+    /// The address of a node.
+    pub fn ip(&self, name: &str) -> IpAddr {
+        self.net.ip(self.place(name) as u8 + 1)
+    }
+
+    /// Starts all nodes and waits until each is ready.
+    pub fn start(self) -> Network {
+        let servers = (0..self.nodes.len()).map(|at| self.launch(at)).collect();
+        Network {
+            plan: self,
+            servers,
+            devices: RefCell::default(),
+        }
+    }
+
+    fn place(&self, name: &str) -> usize {
+        let found = self.nodes.iter().position(|node| node.name == name);
+        found.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    fn launch(&self, at: usize) -> Server {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let config = data.path().join("restante.toml");
+        std::fs::write(&config, self.configuration(at, data.path())).expect("a file");
+        let plan = ServerPlan {
+            program: env!("CARGO_BIN_EXE_restante").into(),
+            data: data.path().to_owned(),
+            config: Some(config),
+            settings: Vec::new(),
+        };
+        let name = &self.nodes[at].name;
+        let process = plan.start();
+        let process = process.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Server::of(process, data)
+    }
+
+    /// The configuration file of a node.
+    fn configuration(&self, at: usize, data: &Path) -> String {
+        let node = &self.nodes[at];
+        let ip = self.ip(&node.name);
+        let trusted = format!("{}/25", self.net.ip(0));
+        let trace = trace_file(data).display().to_string();
+        let mut table = node.config.clone();
+        for (section, key, value) in [
+            ("server", "roles", node.roles.clone().into()),
+            ("sip", "listen", format!("{ip}:5060").into()),
+            ("msrp", "listen", format!("{ip}:2855").into()),
+            ("http", "listen", format!("{ip}:8080").into()),
+            ("sip_core", "domains", node.domains.clone().into()),
+            ("neighbours", "trusted", vec![trusted].into()),
+            ("trace", "file", trace.into()),
+            ("trace", "node", node.name.clone().into()),
+        ] {
+            set(&mut table, &[section], key, value);
+        }
+        toml::to_string(&table).expect("plain values")
+    }
+}
+
+impl Network {
+    /// A server.
+    pub fn node(&self, name: &str) -> &Server {
+        &self.servers[self.plan.place(name)]
+    }
+
+    /// A server, to be killed and started again.
+    pub fn node_mut(&mut self, name: &str) -> &mut Server {
+        &mut self.servers[self.plan.place(name)]
+    }
+
+    /// The address of a server or of a device, by its name in captures.
+    pub fn ip(&self, name: &str) -> IpAddr {
+        let device = self.devices.borrow().get(name).copied();
+        device.unwrap_or_else(|| self.plan.ip(name))
+    }
+
+    /// Adds subscribers (`bob@b.example`) at every node that serves their domain.
+    pub fn subscribe(&self, users: &[&str]) {
+        for user in users {
+            let domain = address(user).domain().expect("a domain").to_owned();
+            let document = json!({ "address": format!("sip:{user}"), "password": PASSWORD });
+            let all = self.plan.nodes.iter().zip(&self.servers);
+            for (_, server) in all.filter(|(node, _)| node.domains.contains(&domain)) {
+                let (status, answer) = server.post("/api/v1/subscribers", &document);
+                assert_eq!(status, 201, "{answer}");
+            }
+        }
+    }
+
+    /// The server where `user` (`bob@b.example`) logs in.
+    pub fn home(&self, user: &str) -> &Server {
+        let address = address(user);
+        let domain = address.domain().expect("a domain").to_owned();
+        let is_home = |node: &NodePlan| {
+            node.domains.contains(&domain) && node.roles.iter().any(|role| role == "sip_core")
+        };
+        let at = self.plan.nodes.iter().position(is_home);
+        &self.servers[at.unwrap_or_else(|| panic!("{user} has no home"))]
+    }
+
+    /// A device of `user`, with an address of its own. In captures the first one is called by the
+    /// user part alone, the second one `bob#2`.
+    pub async fn device(&self, user: &str) -> User {
+        self.device_with(user, |_| {}).await
+    }
+
+    /// A device that is configured by `change`.
+    pub async fn device_with(&self, user: &str, change: impl FnOnce(&mut Config)) -> User {
+        let address = address(user);
+        let bind = self.admit(address.user());
+        let home = Peer::tcp(self.home(user).sip());
+        let configure = |config: &mut Config| {
+            config.bind = bind;
+            change(config);
+        };
+        User::at(address, PASSWORD, home, configure, None).await
+    }
+
+    /// Gives a device or a bare socket of the test an address and a name in captures.
+    pub fn admit(&self, name: &str) -> IpAddr {
+        let mut devices = self.devices.borrow_mut();
+        let same = |known: &&String| known.split('#').next() == Some(name);
+        let name = match devices.keys().filter(same).count() {
+            0 => name.to_owned(),
+            before => format!("{name}#{}", before + 1),
+        };
+        let ip = self.plan.net.ip(DEVICES + devices.len() as u8);
+        devices.insert(name, ip);
+        ip
+    }
+
+    /// Who said what to whom so far.
+    pub fn capture(&self) -> Capture {
+        let mut names = BTreeMap::new();
+        let mut records = Vec::new();
+        for (node, server) in self.plan.nodes.iter().zip(&self.servers) {
+            names.insert(self.ip(&node.name), node.name.clone());
+            records.extend(read(&trace_file(server.data())));
+        }
+        let nodes = names.values().cloned().collect();
+        for (name, ip) in self.devices.borrow().iter() {
+            names.insert(*ip, name.clone());
+        }
+        Capture::of(records, names, nodes)
+    }
+
+    /// What was said, once `condition` holds for it; fails with the whole ladder if it does not
+    /// come to hold.
+    pub async fn until(&self, condition: impl Fn(&Capture) -> bool) -> Capture {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let capture = self.capture();
+            if condition(&capture) {
+                return capture;
+            }
+            assert!(Instant::now() < end, "never came true:\n{capture}");
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// `bob@b.example` as an address.
+pub fn address(user: &str) -> Address {
+    Address::parse(&format!("sip:{user}")).expect("an address")
+}
+
+/// A message of `octets` to `user` (`bob@b.example`), over a channel.
+pub fn message_to(user: &str, octets: &Bytes) -> Outgoing {
+    let content = Content::Bytes(octets.clone());
+    let mut message = Outgoing::new(address(user), "application/octet-stream", content);
+    message.mode = Mode::Channel;
+    message
+}
+
+fn trace_file(data: &Path) -> PathBuf {
+    data.join("trace.jsonl")
+}
+
+/// The lines of a trace that are whole already.
+fn read(file: &Path) -> Vec<Record> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let whole = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    whole
+        .map(|line| Record::parse(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
+}
+
+fn set(table: &mut toml::Table, path: &[&str], key: &str, value: toml::Value) {
+    match path.split_first() {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((section, rest)) => {
+            let below = table.entry(*section).or_insert(toml::Table::new().into());
+            let below = below.as_table_mut().expect("a table");
+            set(below, rest, key, value);
+        }
+    }
+}
