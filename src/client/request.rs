@@ -192,7 +192,7 @@ pub(super) fn unwrapped(content_type: &str, body: &Bytes) -> Option<Cpim> {
 }
 
 /// The feature tags of a device that takes pager, large and deferred messages.
-fn features() -> String {
+pub(super) fn features() -> String {
     let services = [
         service::CPM_PAGER,
         service::CPM_LARGE,

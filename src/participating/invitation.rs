@@ -66,6 +66,17 @@ pub fn contact(user: &str, host_port: &str, automaton: bool) -> String {
     format!("<sip:{user}@{host_port}>;{}{automata}", feature::IM)
 }
 
+/// The same Contact, with the services too that `request` asks for in Accept-Contact: who asks for
+/// large messages has them.
+pub fn as_wanted(mut contact: String, request: &Message) -> String {
+    for wanted in request.values(Name::AcceptContact) {
+        for reference in feature::references(&wanted) {
+            contact = format!("{contact};{reference}");
+        }
+    }
+    contact
+}
+
 /// Whether whoever answers with this Contact is an automaton: nobody has read anything.
 pub fn is_automaton(answer: &Message) -> bool {
     let contact = answer.value(Name::Contact);

@@ -62,6 +62,17 @@ pub fn reference(tag: &str, urns: &[&str]) -> String {
     format!("{tag}=\"{}\"", escaped.join(","))
 }
 
+/// The parameters that name services (ICSI, IARI), as they stand there.
+pub fn references(parameters: &str) -> impl Iterator<Item = &str> {
+    let is_reference = |parameter: &&str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        [ICSI_REF, IARI_REF]
+            .iter()
+            .any(|tag| trim(name).eq_ignore_ascii_case(tag))
+    };
+    outside(parameters, b';').map(trim).filter(is_reference)
+}
+
 fn values<'a>(parameters: &'a str, tag: &'a str) -> impl Iterator<Item = String> + 'a {
     outside(parameters, b';').filter_map(move |parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -111,6 +122,14 @@ mod tests {
                 .iter()
                 .all(|urn| has_service(&written, urn))
         );
+    }
+
+    #[test]
+    fn references_stand_there_as_they_were_written() {
+        let found: Vec<_> = references(CONTACT).collect();
+        assert_eq!(found.len(), 1);
+        assert!(has_service(found[0], CPM_LARGE), "{found:?}");
+        assert_eq!(references("*;+g.oma.sip-im;explicit").count(), 0);
     }
 
     proptest! {

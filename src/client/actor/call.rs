@@ -83,7 +83,7 @@ impl<'a> Call<'a> {
 
     fn options(&self, offer: Bytes) -> InviteOptions {
         let device = self.device;
-        let contact = format!("<{}>;{};{}", device.contact, feature::IM, feature::IM_LARGE);
+        let contact = format!("<{}>;{}", device.contact, request::features());
         let mut options =
             InviteOptions::new(uri(self.outgoing), format!("<{}>", device.address), contact);
         options.to = format!("<{}>", self.outgoing.to);

@@ -7,9 +7,9 @@ use super::{
     state::State,
 };
 use crate::{
-    client::inbox::Channel,
+    client::{inbox::Channel, request},
     content::multipart,
-    profile::{feature, mime},
+    profile::mime,
     sdp::SessionDescription,
     sip::{
         actor::{AnswerOptions, Dialog, Incoming, Reply},
@@ -123,5 +123,5 @@ fn first_message(device: &Rc<State>, request: &Message) {
 }
 
 pub(super) fn contact(device: &State) -> String {
-    format!("<{}>;{};{}", device.contact, feature::IM, feature::IM_LARGE)
+    format!("<{}>;{}", device.contact, request::features())
 }

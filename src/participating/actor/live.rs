@@ -150,6 +150,7 @@ fn to_device(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOptions {
 pub(super) fn told(call: &Call, offer: Vec<u8>) -> (String, Extra) {
     let services = &call.services;
     let contact = invitation::contact(call.sender.user(), &services.endpoint.sent_by(), false);
+    let contact = invitation::as_wanted(contact, &call.request);
     let mut extra = end_to_end(&call.request).header(
         Name::PAssertedIdentity.as_str(),
         format!("<{}>", call.sender),
