@@ -1,9 +1,7 @@
 //! What the servers of a network said to each other and to the devices, put together from their
 //! traces: the SIP dialogs, the MSRP channels, and the ladder.
-mod dialog;
+pub mod dialog;
 mod label;
-
-pub use dialog::Dialog;
 
 use bytes::Bytes;
 use label::{msrp_label, name_answers, sip_label};

@@ -8,7 +8,9 @@
 //! ```
 #![allow(dead_code, reason = "each test file uses a part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+pub mod capture;
 pub mod handset;
+pub mod network;
 pub mod phone;
 pub mod reader;
 pub mod user;
@@ -66,6 +68,11 @@ impl Server {
     /// Begins a configuration: `Server::with("sip.t1", "50ms").start()`.
     pub fn with(key: &str, value: impl ToString) -> Settings {
         Settings::default().with(key, value)
+    }
+
+    /// Holds a process that was started elsewhere, with its data.
+    pub fn of(process: ServerProcess, data: TempDir) -> Self {
+        Self { process, data }
     }
 
     /// Adds the subscriber `sip:USER@localhost`.

@@ -39,17 +39,18 @@ impl User {
         peer: Peer,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        Self::opened(name, password, peer, change, None).await
+        Self::at(address_of(name), password, peer, change, None).await
     }
 
     /// A user all of whose SIP and MSRP messages are shown to `tap`.
     pub async fn tapped(server: &Server, name: &str, tap: Tap) -> Self {
         let peer = Peer::tcp(server.sip());
-        Self::opened(name, "secret", peer, |_| {}, Some(tap)).await
+        Self::at(address_of(name), "secret", peer, |_| {}, Some(tap)).await
     }
 
-    async fn opened(
-        name: &str,
+    /// A user of any domain, who is served by `peer`.
+    pub async fn at(
+        address: Address,
         password: &str,
         peer: Peer,
         change: impl FnOnce(&mut Config),
@@ -65,7 +66,7 @@ impl User {
         change(&mut config);
         let host = Host::start(config, tap).await.expect("a host");
         let config = DeviceConfig {
-            address: address_of(name),
+            address,
             user: None,
             password: Some(password.to_owned()),
             server: peer,
