@@ -13,13 +13,15 @@ use crate::{
     controlling::{GroupTimer, Groups},
     deferred::{Deferred, Directory, Interest, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
+    identity::outbox,
     msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
     neighbours::Neighbours,
     net::Shards,
     participating::{
-        self, Devices, Drains, Watchers,
+        self, Devices, Drains, Home, Legs, Watchers,
         actor::{Parts, Server, Services},
     },
+    policy::{Settings, Standing},
     sip::{self, actor::EndpointHandle},
     sip_core::{BindingTimer, Location, Realm, Registrar, Subscribers},
     store::{self, Drain, Store, StoreError},
@@ -201,17 +203,32 @@ pub async fn services(
 ) -> Result<http::Services, http::ServiceError> {
     let subscribers = Subscribers::new(store.clone(), &config.sip_core);
     let known = subscribers.clone();
-    let directory: Directory = Arc::new(move |store, address| known.standing_in(store, address));
-    let run = clock::wall().millis();
     let (controlling, domains) = (config.controlling.clone(), config.sip_core.domains.clone());
+    let groups = Groups::open(store.clone(), controlling, domains.clone()).await?;
+    let (owned, around) = (groups.clone(), neighbours(config));
+    let directory: Directory = Arc::new(move |store, address| match outbox::owner(address) {
+        None => known.standing_in(store, address),
+        Some(owner) => {
+            let home = Home::of(&owner, &domains, &around);
+            Ok(match home.needs_outbox() || owned.is_group(&owner) {
+                true => Standing::Accepts(Settings::default()),
+                false => Standing::Unknown,
+            })
+        }
+    });
+    let run = clock::wall().millis();
     Ok(http::Services {
         subscribers,
         location: Location::open(store.clone(), run).await?,
         deferred: Deferred::open(store.clone(), config.deferred.clone(), directory).await?,
-        groups: Groups::open(store.clone(), controlling, domains).await?,
+        groups,
         store,
         jobs: http::Jobs::default(),
     })
+}
+
+fn neighbours(config: &Config) -> Neighbours {
+    Neighbours::new(&config.server.roles, &config.neighbours)
 }
 
 /// The functions that all shards share.
@@ -241,11 +258,12 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
         realm,
         config: Arc::new(config.participating.clone()),
         core: Arc::new(core.clone()),
-        neighbours: Arc::new(Neighbours::new(&config.server.roles, &config.neighbours)),
+        neighbours: Arc::new(neighbours(config)),
         policy: Arc::new(config.policy.clone()),
         metrics: participating::Metrics::register(),
         drains: Drains::new(config.participating.max_drains),
         devices: Devices::default(),
+        legs: Legs::default(),
         watchers: Watchers::default(),
         sessions: Arc::default(),
     })
@@ -316,7 +334,8 @@ async fn start_sip(
         .unwrap_or_default();
     let (location, watchers) = (parts.location.clone(), parts.watchers.clone());
     let interest: Interest = Arc::new(move |mailbox| {
-        watchers.has(mailbox) || location.is_registered(mailbox, clock::wall())
+        let is_asked_for = watchers.has(mailbox) || outbox::is_one(mailbox);
+        is_asked_for || location.is_registered(mailbox, clock::wall())
     });
     Queue::new(parts.deferred, listeners, interest).start();
     GroupTimer::new(parts.groups).start();

@@ -59,6 +59,15 @@ impl Live {
         mailboxes.entry_ref(recipient).or_default().watches += 1;
     }
 
+    /// What was read until now is not needed any more, and the mailbox is about to be read again.
+    pub(super) fn renew(&self, recipient: &Address) {
+        self.change(recipient, |mailbox| {
+            if mailbox.watches == 1 {
+                mailbox.gone.clear();
+            }
+        });
+    }
+
     /// What was read is not needed any more.
     pub(super) fn unwatch(&self, recipient: &Address) {
         self.change(recipient, |mailbox| {

@@ -69,6 +69,30 @@ impl Origin {
         }
     }
 
+    /// What a channel tells that this server opened from `sender` to `recipient`.
+    pub fn of_channel(sender: Address, recipient: Address, now: Timestamp) -> Self {
+        Self {
+            sender,
+            recipient,
+            mode: Mode::Channel,
+            date: now,
+            expires: None,
+            subject: None,
+            conversation_id: None,
+            contribution_id: None,
+            in_reply_to: None,
+            priority: Priority::Normal,
+        }
+    }
+
+    /// The same for what comes later on a channel that stays open.
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self {
+            date: now,
+            ..self.clone()
+        }
+    }
+
     /// The facts to keep with one message. A CPIM wrapper knows better than the hop: its IMDN
     /// message id and its date go with the message wherever it goes.
     pub fn facts(&self, item: &Item<'_>) -> Facts {

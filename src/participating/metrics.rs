@@ -18,6 +18,9 @@ pub struct Metrics {
     pub handed_pager: Counter,
     /// Waiting messages handed over through a channel.
     pub handed_channel: Counter,
+    /// Messages to groups of which the members have been made a copy each.
+    pub circulated: Counter,
+    legs: Gauge,
     /// Mailboxes that wait in line to be handed over.
     pub drains_waiting: Gauge,
     /// Drains begun after a login.
@@ -51,6 +54,8 @@ impl Metrics {
             kept_channel: kept("channel"),
             handed_pager: delivered("deferred", "pager"),
             handed_channel: delivered("deferred", "channel"),
+            circulated: counter!("restante_group_messages_total"),
+            legs: gauge!("restante_group_legs"),
             drains_waiting: gauge!("restante_drains_waiting"),
             drains: counter!("restante_drains_total"),
             drains_broken: counter!("restante_drains_broken_total"),
@@ -60,6 +65,11 @@ impl Metrics {
     /// Counts a call until the result is dropped.
     pub fn open_session(&self) -> Open {
         open(&self.sessions)
+    }
+
+    /// Counts the leg of a member to a group until the result is dropped.
+    pub fn open_leg(&self) -> Open {
+        open(&self.legs)
     }
 
     /// Counts a subscription until the result is dropped.
@@ -93,6 +103,16 @@ fn describe() {
         "restante_subscriptions",
         Unit::Count,
         "Live mailbox subscriptions"
+    );
+    describe_gauge!(
+        "restante_group_legs",
+        Unit::Count,
+        "Members of groups with a channel open"
+    );
+    describe_counter!(
+        "restante_group_messages_total",
+        Unit::Count,
+        "Messages to groups of which the members were made a copy each"
     );
     describe_counter!(
         "restante_messages_delivered_total",

@@ -8,6 +8,7 @@
 //! Sources: RFC 3261 (as B2BUA), RFC 3428, RFC 4975, RFC 3842, OMA SIMPLE IM.
 
 pub mod actor;
+mod addressees;
 mod aggregation;
 mod batch;
 mod config;
@@ -19,11 +20,13 @@ mod notice;
 mod pace;
 mod routing;
 mod watchers;
+mod ways;
 mod wrapping;
 
-pub use actor::Drains;
+pub use actor::{Drains, Legs};
 pub use batch::Channels;
 pub use config::Config;
 pub use devices::Devices;
 pub use metrics::Metrics;
 pub use watchers::Watchers;
+pub use ways::Home;

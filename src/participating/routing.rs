@@ -30,6 +30,8 @@ pub enum Route {
     Notifications,
     /// To a subscriber whose home this node is not, but for whom it keeps messages.
     Keep(Address),
+    /// To a group that this node owns, or to what makes one.
+    Group(Address),
     /// To another server, which plays what is asked for or knows who does.
     Onward(Address, Hop),
 }
@@ -95,7 +97,8 @@ impl NoRoute {
     }
 }
 
-/// Decides where `request` goes, given the domains served here and who plays what around.
+/// Decides where `request` goes, given the domains served here, who plays what around, and which
+/// addresses are groups that this node owns.
 ///
 /// Errors: [`NoRoute`], with the status to answer.
 /// Source: RFC 3261 §8.2, §16.5; RFC 6665 §4.1.3 (489).
@@ -103,6 +106,7 @@ pub fn route(
     request: &Message,
     domains: &[String],
     neighbours: &Neighbours,
+    is_group: &dyn Fn(&Address) -> bool,
 ) -> Result<Route, NoRoute> {
     let method = request.method().ok_or(NoRoute::UnknownMethod)?;
     if let Method::Other(_) = method {
@@ -124,6 +128,12 @@ pub fn route(
     let target = Address::parse(request.uri_text()).map_err(|_| NoRoute::NoUser)?;
     if let Some(hop) = abroad(&target, domains, neighbours)? {
         return Ok(Route::Onward(target, hop));
+    }
+    if is_group(&target) {
+        return match method {
+            Method::Invite | Method::Message | Method::Options => Ok(Route::Group(target)),
+            _ => Err(NoRoute::NotAllowed),
+        };
     }
     let onward = |role, target| match neighbours.at(role) {
         Some(hop) => Ok(Route::Onward(target, hop.clone())),
@@ -206,7 +216,28 @@ mod tests {
             request = request.header(Name::Event, event);
         }
         let neighbours = Neighbours::new(&Role::ALL, &neighbours::Config::default());
-        route(&request.build(), &["example.com".to_owned()], &neighbours)
+        route(
+            &request.build(),
+            &["example.com".to_owned()],
+            &neighbours,
+            &is_club,
+        )
+    }
+
+    fn is_club(address: &Address) -> bool {
+        address.user() == "club"
+    }
+
+    #[test]
+    fn group_of_this_node_takes_calls_and_messages() {
+        let club = "sip:club@example.com";
+        let group = Address::parse(club).unwrap();
+        assert_eq!(
+            routed("INVITE", club, None),
+            Ok(Route::Group(group.clone()))
+        );
+        assert_eq!(routed("MESSAGE", club, None), Ok(Route::Group(group)));
+        assert_eq!(routed("NOTIFY", club, None), Err(NoRoute::NotAllowed));
     }
 
     fn bob() -> Address {

@@ -1,6 +1,7 @@
 use crate::{
     content::cpim::CpimBuilder,
     deferred::Envelope,
+    identity::outbox,
     profile::mime::{self, is_accepted},
 };
 use bytes::Bytes;
@@ -30,9 +31,13 @@ pub fn wrap(envelope: &Envelope, accept_types: &[String]) -> Option<Wrapping> {
             prefix: Bytes::new(),
         });
     }
+    let to = match &facts.group {
+        Some(group) => group.clone(),
+        None => outbox::reader(&facts.recipient),
+    };
     let mut header = CpimBuilder::new()
         .from(facts.sender.as_str())
-        .to(facts.recipient.as_str())
+        .to(to.as_str())
         .date_time(&facts.date.to_rfc3339());
     if let Some(subject) = &facts.subject {
         header = header.subject(subject);

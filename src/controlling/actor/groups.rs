@@ -174,10 +174,11 @@ impl Groups {
         let group = address.clone();
         let work = move |txn: &mut Txn<'_>| writing::amend(txn, &group, amendment);
         let (before, now) = self.change(address, work).await??;
-        let mut registry = self.0.registry.write();
-        registry.remove(&before);
-        registry.add(&now);
-        drop(registry);
+        {
+            let mut registry = self.0.registry.write();
+            registry.remove(&before);
+            registry.add(&now);
+        }
         self.known(address).await
     }
 

@@ -93,6 +93,12 @@ impl Watch {
         })
     }
 
+    /// Begins the look anew: what was read before counts for nothing any more. For those who look
+    /// again and again for a long time.
+    pub fn renew(&self) {
+        self.function.0.live.renew(&self.recipient);
+    }
+
     /// Books that the receiver was told of a message that was read since the watch began. False
     /// if it does not just wait.
     pub fn offered(&self, envelope: &Envelope, reason: impl Into<Cow<'static, str>>) -> bool {

@@ -2,7 +2,7 @@ use super::{
     call::Call,
     channel::{Agreed, Channel},
     inflow::{Batch, inflow},
-    keeper::Keeper,
+    keeper::{Goal, Keeper},
     pager::refusal_reply,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
         Err(unfit) => return call.refuse_unfit(&unfit),
     };
     call.accept(body, true);
-    let mut keeper = Keeper::new(services.clone(), session.clone(), origin);
+    let mut keeper = Keeper::new(services.clone(), session.clone(), Goal::mailbox(origin));
     loop {
         tokio::select! {
             news = call.next() => match news {
@@ -69,7 +69,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
 }
 
 /// Whether the channel is over.
-async fn take(keeper: &mut Keeper, batch: &mut Batch) -> bool {
+pub(super) async fn take(keeper: &mut Keeper, batch: &mut Batch) -> bool {
     let mut ended = false;
     for event in batch.events.drain(..) {
         ended |= matches!(event, SessionEvent::Closed(_));

@@ -157,8 +157,10 @@ impl Round {
             largest: page.iter().map(size).max().unwrap_or(0),
         };
         match choose_mode(weight, &services.policy) {
-            Mode::Pager => letters::send(self, devices, (watch, page)).await,
-            Mode::Channel => Push::new(self, devices, watch).run().await,
+            Mode::Pager if !page.iter().any(needs_channel) => {
+                letters::send(self, devices, (watch, page)).await
+            }
+            _ => Push::new(self, devices, watch).run().await,
         }
     }
 
@@ -174,6 +176,12 @@ impl Round {
             }
         }
     }
+}
+
+/// What came to a group through a channel is handed over through one: a session of the group.
+fn needs_channel(envelope: &Envelope) -> bool {
+    let facts = &envelope.facts;
+    facts.group.is_some() && facts.mode == Mode::Channel
 }
 
 fn size(envelope: &Envelope) -> u64 {

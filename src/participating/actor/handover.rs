@@ -158,9 +158,31 @@ impl Handover {
         }
     }
 
+    /// Begins to look at the mailbox anew.
+    pub fn look_again(&self) {
+        self.watch.renew();
+    }
+
+    /// Lets the channel go on until `woken` resolves, however long nothing moves.
+    pub async fn rest(&mut self, woken: impl Future<Output = ()>) -> Result<(), Broken> {
+        tokio::pin!(woken);
+        loop {
+            tokio::select! {
+                () = &mut woken => return Ok(()),
+                moved = self.step() => moved?,
+            }
+        }
+    }
+
     /// Waits for the next events of the channel, or of the store, and does what they decide.
     async fn progress(&mut self) -> Result<(), Broken> {
         let idle = self.services.config.idle_timeout;
+        let step = tokio::time::timeout(idle, self.step());
+        step.await.unwrap_or(Err(Broken::Idle))
+    }
+
+    /// The same, and waits as long as it takes. Nothing is lost where this is dropped.
+    async fn step(&mut self) -> Result<(), Broken> {
         tokio::select! {
             count = confirmed(&mut self.confirming) => {
                 let count = count?;
@@ -177,7 +199,6 @@ impl Handover {
                 self.listen();
                 taken
             }
-            () = tokio::time::sleep(idle) => Err(Broken::Idle),
         }
     }
 

@@ -1,30 +1,32 @@
 use super::Services;
 use crate::{
     content::cpim::CpimHead,
-    deferred::{Admission, Deposit, Refusal},
+    deferred::{Deposit, Refusal},
     msrp::{
         Assembly, AssemblyError, ByteRange, ChunkToken, Continuation, Head, Progress,
         actor::{SessionEvent, SessionHandle},
         assembly::Cursor,
     },
-    participating::facts::{Item, Origin},
+    participating::facts::Item,
 };
 use bytes::{Bytes, BytesMut};
 use std::{collections::HashMap, rc::Rc};
 
+mod goal;
+
+pub(super) use goal::{Goal, NotTaken};
+
 /// Holes that one message may have while it comes in out of order.
 const MAX_GAPS: usize = 256;
 
-/// Keeps the messages that one channel brings for a receiver who is away.
+/// Keeps the messages that one channel brings: for a receiver who is away, or for a group.
 ///
 /// A chunk is answered 200 when it is taken in; the one that completes a message only when the
 /// message is on disk.
 pub(super) struct Keeper {
     services: Rc<Services>,
     session: SessionHandle,
-    origin: Rc<Origin>,
-    /// The sender's leave, asked for with the first message.
-    admission: Option<Admission>,
+    goal: Rc<Goal>,
     messages: HashMap<String, Receiving>,
     chunks: HashMap<ChunkToken, Chunk>,
 }
@@ -49,12 +51,11 @@ struct Chunk {
 type Status = u16;
 
 impl Keeper {
-    pub fn new(services: Rc<Services>, session: SessionHandle, origin: Origin) -> Self {
+    pub fn new(services: Rc<Services>, session: SessionHandle, goal: Goal) -> Self {
         Self {
             services,
             session,
-            origin: Rc::new(origin),
-            admission: None,
+            goal: Rc::new(goal),
             messages: HashMap::new(),
             chunks: HashMap::new(),
         }
@@ -90,20 +91,13 @@ impl Keeper {
         opened.map_err(|error| AssemblyError::status(&error))
     }
 
-    async fn admit(&mut self, head: &Head, range: Option<ByteRange>) -> Result<Receiving, Refusal> {
+    async fn admit(&self, head: &Head, range: Option<ByteRange>) -> Result<Receiving, NotTaken> {
         if self.messages.len() >= self.services.config.max_interleaved {
-            return Err(Refusal::Busy("participating.max_interleaved"));
+            return Err(Refusal::Busy("participating.max_interleaved").into());
         }
         let deferred = &self.services.deferred;
         let total = range.and_then(|range| range.total);
-        let admission = match &mut self.admission {
-            Some(admission) => admission,
-            none => {
-                let (sender, recipient) = (&self.origin.sender, &self.origin.recipient);
-                none.insert(deferred.admission(sender, recipient).await?)
-            }
-        };
-        let reservation = deferred.reserve(admission, total)?;
+        let reservation = self.goal.reserve(&self.services, total).await?;
         Ok(Receiving {
             deposit: deferred.begin(reservation),
             assembly: Assembly::new(deferred.config().max_message.as_u64(), MAX_GAPS),
@@ -166,13 +160,10 @@ impl Keeper {
     /// they reach the writer in the order in which they were completed.
     fn commit(&self, token: ChunkToken, message_id: String, message: Receiving, total: u64) {
         let (services, session) = (self.services.clone(), self.session.clone());
-        let origin = self.origin.clone();
+        let goal = self.goal.clone();
         actix_rt::spawn(async move {
             let wants_report = message.success_report;
-            match message
-                .complete(&services, &origin, &message_id, total)
-                .await
-            {
+            match message.complete(&services, &goal, &message_id, total).await {
                 Ok(()) => {
                     services.metrics.kept_channel.increment(1);
                     session.respond(token, 200);
@@ -205,18 +196,17 @@ impl Receiving {
     async fn complete(
         self,
         services: &Services,
-        origin: &Origin,
+        goal: &Goal,
         message_id: &str,
         total: u64,
-    ) -> Result<(), Refusal> {
-        let facts = origin.facts(&Item {
+    ) -> Result<(), NotTaken> {
+        let item = Item {
             message_id,
             content_type: &self.content_type,
             size: total,
             success_report: self.success_report,
             prefix: &self.prefix,
-        });
-        let stored = services.deferred.complete(self.deposit, facts, total);
-        stored.await.map(|_| ())
+        };
+        goal.complete(services, self.deposit, &item).await
     }
 }

@@ -7,7 +7,12 @@ use super::{
 use crate::{
     clock,
     deferred::{Envelope, Transfer, Watch},
-    participating::invitation,
+    identity::outbox,
+    participating::{
+        invitation,
+        wrapping::{Wrapping, wrap},
+    },
+    profile::mime,
     sip::codec::{Message, Method, Name},
     sip_core::Binding,
     store::StoreError,
@@ -31,6 +36,9 @@ pub(super) async fn send(
             continue;
         }
         tokio::time::sleep_until(round.pace.turn(clock::now()).into()).await;
+        if services.is_served_live(envelope) {
+            continue;
+        }
         let Some(transfer) = watch.transfer(envelope, "sent by MESSAGE") else {
             turn = Turn::Later;
             continue;
@@ -121,8 +129,8 @@ fn letter(
     content: bytes::Bytes,
 ) -> Message {
     let facts = &envelope.facts;
-    let (sender, recipient) = (&facts.sender, &facts.recipient);
-    let mut request = pager::addressed(services, Method::Message, device, sender, recipient)
+    let (sender, recipient) = (&facts.sender, outbox::reader(&facts.recipient));
+    let mut request = pager::addressed(services, Method::Message, device, sender, &recipient)
         .header(Name::Date, facts.date.to_http_date())
         .header(Name::AcceptContact, invitation::ACCEPT_CONTACT);
     let told = [
@@ -137,5 +145,19 @@ fn letter(
         }
     }
     let content = disposition::recorded(services, facts, content);
-    request.body(&facts.content_type, content).build()
+    // who reads it learns from its wrapper that it was sent to a group
+    let is_wrapped = facts.group.is_none() || mime::is(&facts.content_type, mime::CPIM);
+    match (!is_wrapped)
+        .then(|| wrap(envelope, &[mime::CPIM.to_owned()]))
+        .flatten()
+    {
+        None => request.body(&facts.content_type, content).build(),
+        Some(Wrapping {
+            content_type,
+            prefix,
+        }) => {
+            let content = [prefix, content].concat();
+            request.body(&content_type, content).build()
+        }
+    }
 }

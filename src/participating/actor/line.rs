@@ -2,15 +2,16 @@ use super::{
     Services,
     channel::{Agreed, Channel, Unfit},
     feed::feed,
+    focus::{Ends, Incoming, duplex},
     handover::{Broken, Handover, Tally},
-    inflow::inflow,
+    inflow::{Arrivals, inflow},
     requests,
 };
 use crate::{
     deferred::{Envelope, Watch},
     identity::Address,
-    msrp::actor::SessionHandle,
-    participating::pace::Pace,
+    msrp::actor::{SessionHandle, Sink},
+    participating::{invitation, pace::Pace},
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
         codec::Message,
@@ -21,9 +22,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A channel to one device, opened by this server to hand messages over. Dropped, it ends.
 pub(super) struct Line {
-    call: Ringing,
-    news: UnboundedReceiver<DialogEvent>,
-    handover: Handover,
+    pub call: Ringing,
+    pub news: UnboundedReceiver<DialogEvent>,
+    pub handover: Handover,
+    pub channel: Channel,
+    /// No person answered, but a server that keeps what comes.
+    pub automaton: bool,
 }
 
 /// Why a channel did not come up, or broke off.
@@ -44,9 +48,9 @@ pub(super) enum Failed {
 }
 
 /// A call of ours and its session; both end when this is dropped.
-struct Ringing {
-    dialog: DialogHandle,
-    session: SessionHandle,
+pub(super) struct Ringing {
+    pub dialog: DialogHandle,
+    pub session: SessionHandle,
 }
 
 impl Drop for Ringing {
@@ -61,7 +65,29 @@ impl Line {
     /// Calls a device with what `invite` makes of our offer; resolves when it has connected.
     pub async fn open(
         services: &Rc<Services>,
+        owner: (&Address, &Rc<Watch>),
+        invite: impl FnOnce(Vec<u8>) -> InviteOptions,
+    ) -> Result<Self, Failed> {
+        let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+        Self::dial(services, owner, (sink, arrivals), invite).await
+    }
+
+    /// The same, for a device that is to send messages too.
+    pub async fn open_both_ways(
+        services: &Rc<Services>,
+        owner: (&Address, &Rc<Watch>),
+        invite: impl FnOnce(Vec<u8>) -> InviteOptions,
+    ) -> Result<(Self, Incoming), Failed> {
+        let (sink, ends) = duplex(services.config.inbound_window.as_u64() as usize);
+        let Ends { answers, incoming } = ends;
+        let line = Self::dial(services, owner, (sink, answers), invite).await?;
+        Ok((line, incoming))
+    }
+
+    async fn dial(
+        services: &Rc<Services>,
         (owner, watch): (&Address, &Rc<Watch>),
+        (sink, arrivals): (Box<dyn Sink>, Arrivals),
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
         let channel = Channel::new(services);
@@ -76,7 +102,7 @@ impl Line {
             session: session.clone(),
         };
         let answer = answered(&mut news).await?;
-        let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+        let automaton = invitation::is_automaton(&answer);
         let agreed = channel.conclude(session, answer.body(), Some(sink)).await?;
         let Agreed {
             session, remote, ..
@@ -91,6 +117,8 @@ impl Line {
             call,
             news,
             handover,
+            channel,
+            automaton,
         })
     }
 

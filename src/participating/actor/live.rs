@@ -282,7 +282,7 @@ fn bye_both(call: &Call, leg: &Leg, reason: &str) {
 }
 
 /// Requests within a joined dialog are this server's own business: each leg has its own media.
-fn answer_inside(
+pub(super) fn answer_inside(
     dialog: &DialogHandle,
     news: DialogNews,
     channel: &Channel,

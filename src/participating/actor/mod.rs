@@ -13,6 +13,7 @@ mod disposition;
 mod drain;
 mod drains;
 mod feed;
+mod focus;
 mod handover;
 mod hearing;
 mod hint;
@@ -35,5 +36,6 @@ mod services;
 mod underway;
 
 pub use drains::Drains;
+pub use focus::Legs;
 pub use server::Server;
 pub use services::{Parts, Services};

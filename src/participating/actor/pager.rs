@@ -172,7 +172,8 @@ pub(super) fn call_to(
 
 /// The way to one device: the stream it opened, or what its contact says.
 pub(super) fn target(binding: &Binding) -> Target {
-    match binding.path.is_empty() {
+    // a port of 0: nobody was ever heard from there
+    match binding.path.is_empty() && binding.source.addr.port() != 0 {
         true => Target::Flow(binding.source),
         false => Target::Message,
     }

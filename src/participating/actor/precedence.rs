@@ -38,7 +38,8 @@ pub(super) async fn is_behind(
             let known = &services.devices;
             known.refuses(recipient, device, envelope.sequence)
         };
-        let is_of_sender = envelope.facts.sender == *sender;
+        // what was sent to a group belongs to another conversation
+        let is_of_sender = envelope.facts.sender == *sender && envelope.facts.group.is_none();
         is_of_sender && envelope.facts.kind == Kind::Message && !devices.iter().all(refuses)
     };
     let (mut after, limit) = (0, services.config.list_page);

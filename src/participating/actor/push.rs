@@ -1,13 +1,15 @@
 use super::{
     drain::{Round, Turn},
+    focus,
     line::{Failed, Line},
     pager,
     race::{Finish, race},
 };
 use crate::{
     deferred::{Envelope, Watch},
+    identity::{Address, outbox},
     participating::{
-        batch::{Batch, Purpose},
+        batch::{Batch, Channels, Purpose},
         invitation,
     },
     profile::{mime, psi},
@@ -37,6 +39,8 @@ struct Open {
     line: Line,
     device: Binding,
     purpose: Purpose,
+    /// What the device sends, where it may.
+    incoming: Option<focus::Incoming>,
 }
 
 impl<'a> Push<'a> {
@@ -78,8 +82,15 @@ impl<'a> Push<'a> {
     }
 
     /// The batches of a page; what the open channel is for comes first.
-    fn arranged(&self, page: Vec<Envelope>) -> Vec<Batch> {
-        let mut batches = Batch::of(page, self.round.services.config.channels);
+    fn arranged(&self, mut page: Vec<Envelope>) -> Vec<Batch> {
+        let recipient = &self.round.recipient;
+        page.retain(|one| !self.round.services.is_served_live(one));
+        let channels = match outbox::is_one(recipient) {
+            // other servers learn from a channel whose messages it brings
+            true => Channels::PerSender,
+            false => self.round.services.config.channels,
+        };
+        let mut batches = Batch::of(page, channels);
         let open = self.open.as_ref().map(|open| &open.purpose);
         if let Some(at) = batches.iter().position(|one| Some(&one.purpose) == open) {
             batches[..=at].rotate_right(1);
@@ -90,16 +101,23 @@ impl<'a> Push<'a> {
     /// Hands one batch over.
     async fn hand_over(&mut self, mut batch: Batch) -> Turn {
         let devices = self.takers(&batch.messages);
-        if devices.is_empty() {
+        let Some(first) = batch.messages.first().filter(|_| !devices.is_empty()) else {
             return Turn::Done;
-        }
+        };
         if self.open.as_ref().map(|open| &open.purpose) != Some(&batch.purpose) {
             // one after the other: the last one ends before the next one is opened
             self.open = None;
-            match self.ring(&devices, &batch.purpose).await {
+            let sender = &first.facts.sender;
+            match self.ring(&devices, (&batch.purpose, sender)).await {
                 Ok(open) => self.open = Some(open),
                 Err(turn) => return turn,
             }
+        }
+        if let Purpose::Group(group) = &batch.purpose
+            && let Some(open) = self.open.take_if(|open| open.incoming.is_some())
+        {
+            self.leave_to_leg(group, open);
+            return Turn::Done;
         }
         let Some(open) = &mut self.open else {
             return Turn::Broken;
@@ -130,6 +148,23 @@ impl<'a> Push<'a> {
         }
     }
 
+    /// From here on the leg takes what is its member's in this group.
+    fn leave_to_leg(&self, group: &Address, open: Open) {
+        let Open {
+            line,
+            device,
+            incoming,
+            ..
+        } = open;
+        let Some(incoming) = incoming else { return };
+        let services = &self.round.services;
+        let is_present = !line.automaton;
+        let seat = services
+            .legs
+            .enter(group, &self.round.recipient, is_present);
+        focus::called(services, seat, (line, incoming), device);
+    }
+
     /// The devices that may take any of `messages`.
     fn takers(&self, messages: &[Envelope]) -> Vec<Binding> {
         let takes = |device: &&Binding| {
@@ -141,18 +176,31 @@ impl<'a> Push<'a> {
     }
 
     /// Calls the devices until one of them takes the channel.
-    async fn ring(&self, devices: &[Binding], purpose: &Purpose) -> Result<Open, Turn> {
+    async fn ring(
+        &self,
+        devices: &[Binding],
+        (purpose, sender): (&Purpose, &Address),
+    ) -> Result<Open, Turn> {
         let Round {
             services,
             recipient,
             pace,
             ..
         } = self.round;
+        let is_ours = matches!(purpose, Purpose::Group(group) if services.is_group(group));
         let ring = |device: &Binding| {
             let device = device.clone();
             async move {
-                let invite = |offer| self.invite(&device, purpose, offer);
-                Line::open(services, (recipient, &self.watch), invite).await
+                let invite = |offer| self.invite(&device, (purpose, sender), offer);
+                let owner = (recipient, &self.watch);
+                match is_ours {
+                    false => Ok((Line::open(services, owner, invite).await?, None)),
+                    true => {
+                        let (line, incoming) =
+                            Line::open_both_ways(services, owner, invite).await?;
+                        Ok((line, Some(incoming)))
+                    }
+                }
             }
         };
         let (head_start, off) = (services.config.head_start, self.round.joined(devices));
@@ -163,10 +211,11 @@ impl<'a> Push<'a> {
             services.rest(recipient, device);
         });
         match finish.await {
-            Finish::Won((device, line)) => Ok(Open {
+            Finish::Won((device, (line, incoming))) => Ok(Open {
                 line: line.at(pace),
                 device: device.clone(),
                 purpose: purpose.clone(),
+                incoming,
             }),
             Finish::Nobody => Err(Turn::Broken),
             Finish::Off => Err(Turn::Again),
@@ -175,7 +224,12 @@ impl<'a> Push<'a> {
 
     /// The INVITE that offers what waits. Clients know by it what they get: stored messages by
     /// Referred-By, a group's by the focus in the Contact, notifications by who asserts them.
-    fn invite(&self, device: &Binding, purpose: &Purpose, offer: Vec<u8>) -> InviteOptions {
+    fn invite(
+        &self,
+        device: &Binding,
+        (purpose, sender): (&Purpose, &Address),
+        offer: Vec<u8>,
+    ) -> InviteOptions {
         let (services, recipient) = (&self.round.services, &self.round.recipient);
         let domain = services.domain_of(recipient);
         let user = match purpose {
@@ -184,6 +238,8 @@ impl<'a> Push<'a> {
         };
         let from = match purpose {
             Purpose::Group(group) => group.to_string(),
+            // the receiver's own server keeps what it is told of the sender
+            Purpose::From(sender) if outbox::is_one(recipient) => sender.to_string(),
             _ => format!("sip:{user}@{domain}"),
         };
         let contact = invitation::contact(user, &services.endpoint.sent_by(), true);
@@ -195,9 +251,10 @@ impl<'a> Push<'a> {
             .header(Name::PAssertedIdentity.as_str(), format!("<{from}>"))
             .header(Name::AcceptContact.as_str(), invitation::ACCEPT_CONTACT)
             .body(mime::SDP, offer);
-        if let Purpose::From(sender) = purpose {
+        if let Purpose::From(_) | Purpose::Group(_) = purpose {
             extra = extra.header(Name::ReferredBy.as_str(), format!("<{sender}>"));
         }
-        pager::call_to(services, device, recipient, &from, contact, extra)
+        let recipient = outbox::reader(recipient);
+        pager::call_to(services, device, &recipient, &from, contact, extra)
     }
 }

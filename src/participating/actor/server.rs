@@ -3,7 +3,7 @@ use super::{
     call::Call,
     deletion, deposit, disposition, drain,
     drains::Occasion,
-    hint, live,
+    focus, hint, live,
     mailbox::{self, Subscriptions},
     onward, pager,
     precedence::is_behind,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock,
     deferred::MailboxChanged,
-    identity::Address,
+    identity::{Address, outbox},
     participating::routing::{ALLOW, ALLOW_EVENTS, NoRoute, Route, route},
     policy::Handing,
     profile::mime,
@@ -27,6 +27,9 @@ use std::{rc::Rc, time::Duration};
 
 /// Pause between two handovers begun after a start, so that they leave room for new work.
 const RESUME_EVERY: Duration = Duration::from_millis(5);
+
+/// Outboxes looked at together after a start.
+const PAGE: usize = 256;
 
 /// Requests and news that may wait for one shard's server.
 const MAILBOX: usize = 4096;
@@ -81,14 +84,18 @@ impl Handler<MailboxChanged> for Server {
                 }
             });
         }
-        // every shard hears of it; the first one sees to it
-        let is_first = self.services.endpoint.shard() == 0;
-        if news.warn && is_first {
+        // every shard hears of it; one sees to it
+        let recipient = &news.recipient;
+        let (is_outbox, is_mine) = (
+            outbox::is_one(recipient),
+            self.services.endpoint.owns(recipient.as_str().as_bytes()),
+        );
+        if news.warn && is_mine && !is_outbox {
             actix_rt::spawn(warn(self.services.clone(), news.recipient.clone()));
         }
-        if news.arrived && is_first {
+        if news.arrived && is_mine {
             let location = &self.services.location;
-            if location.is_registered(&news.recipient, clock::wall()) {
+            if is_outbox || location.is_registered(recipient, clock::wall()) {
                 drain::start(&self.services, &news.recipient, Occasion::Mail);
             }
         }
@@ -103,12 +110,23 @@ async fn warn(services: Rc<Services>, owner: Address) {
 }
 
 /// Hands over what waits for users whose logins outlived the last run of the server: they have no
-/// reason to log in again.
+/// reason to log in again. Then what other servers were to take over.
 async fn resume(services: Rc<Services>) {
     for address in services.location.addresses() {
         let waiting = services.deferred.waiting(&address).await;
         if waiting.is_ok_and(|waiting| !waiting.is_empty()) {
             drain::start(&services, &address, Occasion::Mail);
+            tokio::time::sleep(RESUME_EVERY).await;
+        }
+    }
+    let mut after = outbox::first();
+    loop {
+        let page = services.deferred.mailboxes(after.as_ref(), PAGE).await;
+        let page = page.unwrap_or_default();
+        let Some((last, _)) = page.last() else { return };
+        after = Some(last.clone());
+        for (mailbox, _) in page {
+            drain::start(&services, &mailbox, Occasion::Mail);
             tokio::time::sleep(RESUME_EVERY).await;
         }
     }
@@ -133,6 +151,7 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
         &incoming.request,
         &services.core.domains,
         &services.neighbours,
+        &|address| services.is_group(address),
     );
     match found {
         Err(no_route) => services.refuse(&incoming, &no_route_reply(&no_route), no_route.kind()),
@@ -197,6 +216,11 @@ async fn serve_user(
                 pager::keep(&services, &incoming, sender, recipient, reason).await;
             }
             _ => services.reply(&incoming, &Reply::new(480)),
+        },
+        Route::Group(group) => match incoming.request.method() {
+            Some(Method::Invite) => focus::answer(services, incoming, sender, group).await,
+            Some(Method::Message) => focus::message(services, incoming, sender, group).await,
+            _ => services.reply(&incoming, &abilities()),
         },
         Route::Onward(recipient, hop) => {
             onward::serve(services, incoming, sender, recipient, hop).await;

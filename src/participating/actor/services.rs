@@ -1,15 +1,16 @@
-use super::drains::Drains;
+use super::{Legs, drains::Drains};
 use crate::{
     clock,
     controlling::Groups,
-    deferred::Deferred,
-    identity::Address,
+    deferred::{Deferred, Envelope},
+    identity::{Address, outbox},
     msrp::actor::Switchboard,
-    neighbours::Neighbours,
+    neighbours::{Neighbours, Role},
     participating::{
         Config, Metrics,
         devices::{Devices, Rest},
         watchers::Watchers,
+        ways::{Home, through},
     },
     policy::{self, Handing, backoff},
     sip::{
@@ -53,6 +54,8 @@ pub struct Parts {
     pub drains: Drains,
     /// How their devices take it.
     pub devices: Devices,
+    /// Which members of groups have a live leg.
+    pub legs: Legs,
     /// Which mailboxes are being watched.
     pub watchers: Watchers,
     /// Calls open in the whole process.
@@ -84,11 +87,69 @@ impl Services {
         })
     }
 
-    /// The devices of `user`, in the order in which they are tried.
+    /// The devices of `user`, in the order in which they are tried. Those of an outbox are its
+    /// owner's, or else the server that takes over from there.
     pub(super) fn devices_of(&self, user: &Address) -> Vec<Binding> {
-        let mut devices = self.location.bindings(user, clock::wall());
+        let mut devices = match outbox::owner(user) {
+            None => self.devices_at_home(user),
+            Some(owner) => self.ways_to(user, &owner),
+        };
         self.devices.arrange(user, &mut devices);
         devices
+    }
+
+    fn ways_to(&self, outbox: &Address, owner: &Address) -> Vec<Binding> {
+        let hop = match self.home_of(owner) {
+            Home::Here | Home::Nowhere => return Vec::new(),
+            Home::Elsewhere(hop) => hop,
+            Home::Divided(hop) => {
+                let (now, mut devices) = (clock::now(), self.devices_at_home(owner));
+                devices.retain(|one| self.devices.rest(outbox, one, now).is_none());
+                match devices.is_empty() {
+                    true => hop,
+                    false => return devices,
+                }
+            }
+        };
+        through(owner, &hop).into_iter().collect()
+    }
+
+    fn devices_at_home(&self, user: &Address) -> Vec<Binding> {
+        self.location.bindings(user, clock::wall())
+    }
+
+    /// Where what is for `user` is handed over.
+    pub(super) fn home_of(&self, user: &Address) -> Home {
+        Home::of(user, &self.core.domains, &self.neighbours)
+    }
+
+    /// Where a copy for `member` waits: in the own mailbox of a subscriber, or until the member's
+    /// own server takes it. `None` where no way leads there.
+    pub(super) fn mailbox_of(&self, member: &Address) -> Option<Address> {
+        match self.home_of(member) {
+            Home::Here => Some(member.clone()),
+            Home::Nowhere => None,
+            Home::Divided(_) | Home::Elsewhere(_) => outbox::of(member),
+        }
+    }
+
+    /// Whether a waiting message is the business of a leg.
+    pub(super) fn is_served_live(&self, envelope: &Envelope) -> bool {
+        let facts = &envelope.facts;
+        let group = facts.group.as_ref();
+        group.is_some_and(|group| self.legs.serves(group, &facts.recipient))
+    }
+
+    /// Whether the member with `mailbox` can be expected to take what is sent to `group` now.
+    pub(super) fn is_there(&self, group: &Address, mailbox: &Address) -> bool {
+        self.legs.serves(group, mailbox) || !self.devices_of(mailbox).is_empty()
+    }
+
+    /// Whether `address` is a group that this node owns, or what makes one.
+    pub(super) fn is_group(&self, address: &Address) -> bool {
+        let groups = &self.groups;
+        self.neighbours.plays(Role::Controlling)
+            && (groups.is_group(address) || groups.is_factory(address))
     }
 
     /// Lets a device of `user` rest that did not answer, or broke off: longer each time, and
@@ -96,7 +157,9 @@ impl Services {
     pub(super) fn rest(&self, user: &Address, device: &Binding) {
         let config = &self.config;
         let failures = self.devices.failures(user, device).saturating_add(1);
-        let rest = match failures >= config.push_attempts {
+        // a server does not register: it is tried again and again
+        let gives_up = !outbox::is_one(user) && failures >= config.push_attempts;
+        let rest = match gives_up {
             true => Rest::UntilRegistered,
             false => {
                 let roll = rand::random::<f64>();

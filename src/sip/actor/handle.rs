@@ -135,6 +135,11 @@ impl EndpointHandle {
         }
     }
 
+    /// Whether this shard is the one of what is known by `key`.
+    pub fn owns(&self, key: &[u8]) -> bool {
+        self.shared.shards.of(key) == self.shared.shard
+    }
+
     /// A fresh From or To tag.
     pub fn new_tag(&self) -> String {
         net::random_token(8)
