@@ -12,6 +12,11 @@ use crate::{identity::Address, profile::mime};
 /// Namespace of what the OMA document has no element for.
 const OWN_NAMESPACE: &str = "urn:restante:xml:deferred-list";
 
+/// What `kind` says of a notification.
+const NOTIFICATION: &str = "notification";
+/// What `state` says of a message that is being handed over.
+const UNDER_WAY: &str = "transferring";
+
 /// A list of deferred messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeferredList {
@@ -38,6 +43,9 @@ pub struct Terms {
     pub next: Option<String>,
     /// The Message-ID of the request that this answers.
     pub request: Option<String>,
+    /// Whether a message counts as taken only when its success report has come: relays that answer
+    /// for themselves stand before the device.
+    pub reports: bool,
 }
 
 /// What is asked for over an open channel.
@@ -78,6 +86,7 @@ impl Terms {
             total: root.attribute("total").and_then(|text| text.parse().ok()),
             next: text("next"),
             request: text("request"),
+            reports: root.attribute("reports") == Some("true"),
         }
     }
 
@@ -93,6 +102,7 @@ impl Terms {
             ("total", self.total.map(|total| total.to_string())),
             ("next", self.next.clone()),
             ("request", self.request.clone()),
+            ("reports", self.reports.then(|| "true".to_owned())),
         ];
         let told = told.into_iter();
         let written = told.filter_map(|(name, value)| {
@@ -122,6 +132,14 @@ pub struct Entry {
     pub to: Option<Address>,
     /// Its MIME type.
     pub content_type: Option<String>,
+    /// The group it was sent to, if it was one.
+    pub group: Option<Address>,
+    /// Whether it only tells what became of another message.
+    pub is_notification: bool,
+    /// Its place in the mailbox: grows with every message that comes.
+    pub mark: Option<u64>,
+    /// Whether it is being handed over right now.
+    pub is_under_way: bool,
 }
 
 impl DeferredList {
@@ -189,6 +207,12 @@ fn entry(element: &Element) -> Result<Entry, XmlError> {
         from: address("from"),
         to: address("to"),
         content_type: owned("content-type"),
+        group: element
+            .text_of("group")
+            .and_then(|text| Address::parse(text).ok()),
+        is_notification: element.text_of("kind") == Some(NOTIFICATION),
+        mark: element.text_of("mark").and_then(|text| text.parse().ok()),
+        is_under_way: element.text_of("state") == Some(UNDER_WAY),
     })
 }
 
@@ -207,6 +231,10 @@ fn write(entry: &Entry, out: &mut Writer) {
         out.close("pager");
     }
     out.maybe("r:content-type", entry.content_type.as_deref());
+    out.maybe("r:group", entry.group.as_ref().map(Address::as_str));
+    out.maybe("r:kind", entry.is_notification.then_some(NOTIFICATION));
+    out.maybe("r:mark", entry.mark.map(|mark| mark.to_string()).as_deref());
+    out.maybe("r:state", entry.is_under_way.then_some(UNDER_WAY));
     out.close("history");
 }
 
@@ -260,6 +288,7 @@ mod tests {
             keep: true,
             after: Some("200".to_owned()),
             limit: Some(50),
+            reports: true,
             ..Terms::default()
         };
         for terms in [page, request, Terms::default()] {
@@ -288,6 +317,10 @@ mod tests {
                 from: Address::parse("sip:alice@example.com").ok(),
                 to: Address::parse("tel:+49151").ok(),
                 content_type: Some("image/png".into()),
+                group: Address::parse("sip:club@example.com").ok().filter(|_| count > 1),
+                is_notification: count % 2 == 1,
+                mark: size,
+                is_under_way: count == 3,
             };
             let list = DeferredList { entries: vec![entry; count], terms: Terms::default() };
             prop_assert_eq!(DeferredList::parse(&list.to_bytes()), Ok(list));

@@ -1,4 +1,5 @@
 use crate::{
+    content::deferred_list::Entry,
     deferred::{Envelope, Facts, Kind},
     identity::Address,
 };
@@ -46,6 +47,13 @@ impl Batch {
     }
 }
 
+impl Batch<Entry> {
+    /// The same for a page of a mailbox that another server keeps.
+    pub fn of_entries(page: Vec<Entry>, channels: Channels) -> Vec<Self> {
+        Self::grouped(page, |entry| Purpose::of_entry(entry, channels))
+    }
+}
+
 impl<M> Batch<M> {
     fn grouped(page: Vec<M>, purpose_of: impl Fn(&M) -> Purpose) -> Vec<Self> {
         let mut batches: Vec<Self> = Vec::new();
@@ -66,11 +74,27 @@ impl<M> Batch<M> {
 
 impl Purpose {
     fn of(facts: &Facts, channels: Channels) -> Self {
-        match (channels, facts.kind, &facts.group) {
-            (Channels::Together, ..) => Self::Mailbox,
-            (_, Kind::Notification, _) => Self::Notifications,
-            (_, _, Some(group)) => Self::Group(group.clone()),
-            (_, _, None) => Self::From(facts.sender.clone()),
+        let is_notification = facts.kind == Kind::Notification;
+        let (group, sender) = (facts.group.as_ref(), Some(&facts.sender));
+        Self::told(channels, is_notification, group, sender)
+    }
+
+    fn of_entry(entry: &Entry, channels: Channels) -> Self {
+        let (group, sender) = (entry.group.as_ref(), entry.from.as_ref());
+        Self::told(channels, entry.is_notification, group, sender)
+    }
+
+    fn told(
+        channels: Channels,
+        is_notification: bool,
+        group: Option<&Address>,
+        sender: Option<&Address>,
+    ) -> Self {
+        match (channels, is_notification, group, sender) {
+            (Channels::Together, ..) | (_, false, None, None) => Self::Mailbox,
+            (_, true, ..) => Self::Notifications,
+            (_, _, Some(group), _) => Self::Group(group.clone()),
+            (_, _, None, Some(sender)) => Self::From(sender.clone()),
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::Services;
 use crate::{
     content::deferred_list::{DeferredList, Entry, Terms},
-    deferred::Envelope,
+    deferred::{Envelope, Kind, State},
     identity::Address,
     store::StoreError,
 };
@@ -66,5 +66,9 @@ fn entry(envelope: &Envelope) -> Entry {
         from: Some(facts.sender.clone()),
         to: Some(facts.recipient.clone()),
         content_type: Some(facts.content_type.clone()),
+        group: facts.group.clone(),
+        is_notification: facts.kind == Kind::Notification,
+        mark: Some(envelope.sequence),
+        is_under_way: envelope.state == State::Transferring,
     }
 }
