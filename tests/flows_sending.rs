@@ -44,15 +44,6 @@ async fn sent_over(plan: Plan) -> Sent {
     }
 }
 
-impl Capture {
-    /// Whether the call to `node` was ended and the end confirmed.
-    fn ends_at(&self, node: &str) -> bool {
-        let confirmed =
-            |event: &&harness::capture::Event| event.from == node && event.label == "200 BYE";
-        self.events.iter().any(|event| confirmed(&event))
-    }
-}
-
 /// What every INVITE for a channel carries, whoever sends it.
 fn assert_names_both(invite: &Message) {
     assert_eq!(invite.uri_text(), "sip:bob@b.example");
@@ -93,11 +84,8 @@ fn assert_own(network: &Network, dialog: &Dialog) {
 
 /// The content and the facts, as Bob gets them.
 async fn assert_kept(sent: &Sent) {
-    let (_, queue) = sent
-        .network
-        .node("C")
-        .get("/api/v1/queues/sip:bob@b.example");
-    assert_eq!(queue["items"].as_array().map(Vec::len), Some(1), "{queue}");
+    let kept = sent.network.waiting("C", BOB);
+    assert_eq!(kept, [sent.message_id.as_str()]);
     for other in ["PF-A", "PF-B"] {
         let kept = sent
             .network

@@ -6,6 +6,8 @@ mod label;
 use bytes::Bytes;
 use label::{msrp_label, name_answers, sip_label};
 use restante::{
+    content::multipart,
+    profile::mime,
     sdp::{self, MessageMedia},
     sip::codec::{Limits, Message, Method, Name},
     telemetry::trace::{Record, Way},
@@ -77,6 +79,12 @@ impl Capture {
     pub fn count(&self, line: &str) -> usize {
         let same = |event: &&Event| event.to_string() == line;
         self.events.iter().filter(same).count()
+    }
+
+    /// Whether a call to `node` was ended, and the end confirmed.
+    pub fn ends_at(&self, node: &str) -> bool {
+        let is_end = |event: &Event| event.from == node && event.label == "200 BYE";
+        self.events.iter().any(is_end)
     }
 
     /// Fails unless `lines` stand in the ladder in this order, whatever stands between them.
@@ -242,9 +250,21 @@ impl fmt::Display for Capture {
     }
 }
 
-/// The media for messages in the body of a SIP message.
+/// The body of a type: the whole one, or a part of it.
+pub fn body_of(message: &Message, content_type: &str) -> Option<Bytes> {
+    let whole = value(message, Name::ContentType);
+    if mime::is(&whole, content_type) {
+        return Some(message.body().clone());
+    }
+    let parts = multipart::parse(&whole, message.body()).ok()?;
+    let mut parts = parts.into_iter();
+    let part = parts.find(|part| mime::is(part.content_type(), content_type))?;
+    Some(part.body)
+}
+
+/// The media for messages that a SIP message describes.
 pub fn media_of(message: &Message) -> Option<MessageMedia> {
-    let description = sdp::parse(message.body()).ok()?;
+    let description = sdp::parse(&body_of(message, mime::SDP)?).ok()?;
     description.message_media().map(|(_, media)| media)
 }
 

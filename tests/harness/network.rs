@@ -21,13 +21,14 @@ use net::Net;
 use restante::{
     cli::child::ServerPlan,
     client::{Config, Content, Mode, Outgoing},
+    clock,
     identity::Address,
     sip::transaction::Peer,
     telemetry::trace::Record,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -62,6 +63,8 @@ pub struct Network {
     plan: Plan,
     servers: Vec<Server>,
     devices: RefCell<BTreeMap<String, IpAddr>>,
+    /// Captures begin here, in microseconds since 1970.
+    since: Cell<u64>,
 }
 
 impl Plan {
@@ -131,6 +134,7 @@ impl Plan {
             plan: self,
             servers,
             devices: RefCell::default(),
+            since: Cell::default(),
         }
     }
 
@@ -198,14 +202,41 @@ impl Network {
     /// Adds subscribers (`bob@b.example`) at every node that serves their domain.
     pub fn subscribe(&self, users: &[&str]) {
         for user in users {
-            let domain = address(user).domain().expect("a domain").to_owned();
             let document = json!({ "address": format!("sip:{user}"), "password": PASSWORD });
-            let all = self.plan.nodes.iter().zip(&self.servers);
-            for (_, server) in all.filter(|(node, _)| node.domains.contains(&domain)) {
+            for server in self.serving(&address(user)) {
                 let (status, answer) = server.post("/api/v1/subscribers", &document);
                 assert_eq!(status, 201, "{answer}");
             }
         }
+    }
+
+    /// Changes the settings of a subscriber at every node that serves his domain.
+    pub fn set(&self, user: &str, change: &Value) {
+        for server in self.serving(&address(user)) {
+            change_subscriber(server, user, change);
+        }
+    }
+
+    /// Changes the settings of a subscriber at one node.
+    pub fn set_at(&self, node: &str, user: &str, change: &Value) {
+        change_subscriber(self.node(node), user, change);
+    }
+
+    /// What waits for `user` at a node: the identifiers of the messages.
+    pub fn waiting(&self, node: &str, user: &str) -> Vec<String> {
+        let path = format!("/api/v1/queues/{}", address(user));
+        let (_, queue) = self.node(node).get(&path);
+        let items = queue["items"].as_array().cloned().unwrap_or_default();
+        let id = |item: &Value| item["message_id"].as_str().unwrap_or_default().to_owned();
+        items.iter().map(id).collect()
+    }
+
+    /// The nodes that serve the domain of a user.
+    fn serving(&self, user: &Address) -> impl Iterator<Item = &Server> {
+        let domain = user.domain().expect("a domain").to_owned();
+        let all = self.plan.nodes.iter().zip(&self.servers);
+        let serving = all.filter(move |(node, _)| node.domains.contains(&domain));
+        serving.map(|(_, server)| server)
     }
 
     /// The server where `user` (`bob@b.example`) logs in.
@@ -250,6 +281,11 @@ impl Network {
         ip
     }
 
+    /// Leaves out of captures what was said before this moment.
+    pub fn begin_anew(&self) {
+        self.since.set(clock::system_micros());
+    }
+
     /// Who said what to whom so far.
     pub fn capture(&self) -> Capture {
         let mut names = BTreeMap::new();
@@ -258,6 +294,7 @@ impl Network {
             names.insert(self.ip(&node.name), node.name.clone());
             records.extend(read(&trace_file(server.data())));
         }
+        records.retain(|record| record.at >= self.since.get());
         let nodes = names.values().cloned().collect();
         for (name, ip) in self.devices.borrow().iter() {
             names.insert(*ip, name.clone());
@@ -291,6 +328,12 @@ pub fn message_to(user: &str, octets: &Bytes) -> Outgoing {
     let mut message = Outgoing::new(address(user), "application/octet-stream", content);
     message.mode = Mode::Channel;
     message
+}
+
+fn change_subscriber(server: &Server, user: &str, change: &Value) {
+    let path = format!("/api/v1/subscribers/{}", address(user));
+    let (status, answer) = server.order("PATCH", &path, Some(change), true);
+    assert!(matches!(status, 200 | 204), "{status} {answer}");
 }
 
 fn trace_file(data: &Path) -> PathBuf {
