@@ -25,6 +25,8 @@ pub struct Origin {
     contribution_id: Option<String>,
     in_reply_to: Option<String>,
     priority: Priority,
+    /// The group whose focus opened the way; the sender is then told by each message.
+    group: Option<Address>,
 }
 
 /// What a channel or a MESSAGE tells about one message.
@@ -66,6 +68,19 @@ impl Origin {
             contribution_id: text(Name::ContributionId),
             in_reply_to: text(Name::InReplyToContributionId),
             priority: priority(text(Name::Priority).as_deref()),
+            group: None,
+        }
+    }
+
+    /// The same, where `request` comes from the focus of a group, which is then its sender: who
+    /// sent a message stands in its wrapper, or else is who is referred to.
+    pub fn by_focus(self, request: &Message) -> Self {
+        let referred = request.value(Name::ReferredBy);
+        let referred = referred.and_then(|text| Address::parse(&text).ok());
+        Self {
+            sender: referred.unwrap_or_else(|| self.sender.clone()),
+            group: Some(self.sender),
+            ..self
         }
     }
 
@@ -82,6 +97,7 @@ impl Origin {
             contribution_id: None,
             in_reply_to: None,
             priority: Priority::Normal,
+            group: None,
         }
     }
 
@@ -104,9 +120,11 @@ impl Origin {
             .and_then(|date| Timestamp::parse_rfc3339(&date).ok());
         let subject = told(|head| head.subject().map(|subject| subject.into_owned()));
         let kind = kind(item.content_type, wrapper);
+        let author = wrapper.filter(|_| self.group.is_some());
+        let author = author.and_then(|head| Address::parse(&head.from()?).ok());
         let asked = wrapper.filter(|_| kind == Kind::Message);
         Facts {
-            sender: self.sender.clone(),
+            sender: author.unwrap_or_else(|| self.sender.clone()),
             recipient: self.recipient.clone(),
             message_id: message_id.unwrap_or_else(|| item.message_id.to_owned()),
             content_type: item.content_type.to_owned(),
@@ -124,7 +142,7 @@ impl Origin {
             dispositions: asked.map(CpimHead::dispositions).unwrap_or_default(),
             imdn_route: asked.map(imdn_route).unwrap_or_default(),
             original_to: told(|head| head.original_to().map(|to| to.into_owned())),
-            group: None,
+            group: self.group.clone(),
         }
     }
 }
@@ -223,6 +241,33 @@ mod tests {
         );
         assert_eq!(facts.kind, Kind::Notification);
         assert!(facts.dispositions.is_empty() && facts.imdn_route.is_empty());
+    }
+
+    #[test]
+    fn message_from_a_focus_is_of_who_stands_in_its_wrapper() {
+        let parse = |text| Address::parse(text).unwrap();
+        let (club, bob) = (parse("sip:club@example.com"), parse("sip:bob@example.com"));
+        let request = Builder::request(Method::Invite, "sip:bob@example.com")
+            .header(Name::CSeq, "1 INVITE")
+            .header(Name::CallId, "c")
+            .header(Name::ReferredBy, "<sip:alice@example.com>")
+            .build();
+        let origin = Origin::of(&request, club.clone(), bob, Timestamp::EPOCH);
+        let origin = origin.by_focus(&request);
+        let of = |content_type, prefix: &str| {
+            let facts = origin.facts(&Item {
+                message_id: "hop",
+                content_type,
+                size: 12,
+                success_report: false,
+                prefix: prefix.as_bytes(),
+            });
+            assert_eq!(facts.group.as_ref(), Some(&club));
+            facts.sender.to_string()
+        };
+        let wrapped = "From: <sip:eve@example.com>\r\n\r\nContent-Type: text/plain\r\n\r\nHi";
+        assert_eq!(of("message/cpim", wrapped), "sip:eve@example.com");
+        assert_eq!(of("text/plain", "Hi"), "sip:alice@example.com");
     }
 
     #[test]

@@ -87,6 +87,13 @@ pub fn is_automaton(answer: &Message) -> bool {
     })
 }
 
+/// Whether whoever speaks in `message` is a conference focus.
+pub fn is_focus(message: &Message) -> bool {
+    let contact = message.value(Name::Contact).unwrap_or_default();
+    let parameters = contact.split_once('>').map_or("", |(_, after)| after);
+    feature::has_flag(parameters, feature::IS_FOCUS)
+}
+
 /// The same Contact, as that of a conference focus.
 pub fn as_focus(contact: String) -> String {
     format!("{contact};{}", feature::IS_FOCUS)

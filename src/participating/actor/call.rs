@@ -1,8 +1,9 @@
 use super::{Services, channel::Unfit, feed::feed};
 use crate::{
+    clock,
     content::multipart::{self, Part},
     identity::Address,
-    participating::{invitation, metrics::Open},
+    participating::{facts::Origin, invitation, metrics::Open},
     profile::mime,
     sdp::{self, SessionDescription},
     sip::{
@@ -24,6 +25,8 @@ pub(super) struct Call {
     pub offer: SessionDescription,
     /// Bodies that came beside the offer.
     pub parts: Vec<Part>,
+    /// A neighbour calls as the focus of a group, which is the sender.
+    pub is_of_group: bool,
     pub dialog: DialogHandle,
     pub news: UnboundedReceiver<DialogEvent>,
     _seat: Seat,
@@ -75,6 +78,7 @@ impl Call {
         let (owner, news) = feed();
         let contact = invitation::contact(recipient.user(), &services.endpoint.sent_by(), false);
         let request = incoming.request.clone();
+        let is_trusted = services.neighbours.trusts(incoming.source.addr.ip());
         let options = AnswerOptions { contact };
         let dialog = match Dialog::answer(&services.endpoint, incoming, options, owner) {
             Ok(dialog) => dialog,
@@ -86,6 +90,7 @@ impl Call {
         };
         Some(Self {
             services: services.clone(),
+            is_of_group: is_trusted && invitation::is_focus(&request),
             request,
             sender,
             recipient,
@@ -127,14 +132,31 @@ impl Call {
         self.refuse(&reply, unfit.kind());
     }
 
+    /// What the call tells of the messages that come with it.
+    pub fn origin(&self) -> Origin {
+        let (sender, recipient) = (self.sender.clone(), self.recipient.clone());
+        let origin = Origin::of(&self.request, sender, recipient, clock::wall());
+        match self.is_of_group {
+            true => origin.by_focus(&self.request),
+            false => origin,
+        }
+    }
+
     /// Accepts the call with a session description. An automaton says so in its Contact: the
-    /// caller learns that no person has the message yet.
-    pub fn accept(&self, body: Vec<u8>, automaton: bool) {
+    /// caller learns that no person has the message yet. So does the focus of a group, which is
+    /// asserted by its address.
+    pub fn accept(&self, body: Vec<u8>, automaton: bool, focus: Option<&str>) {
         let user = self.recipient.user();
-        let contact = invitation::contact(user, &self.services.endpoint.sent_by(), automaton);
-        let reply = Reply::new(200)
+        let mut contact = invitation::contact(user, &self.services.endpoint.sent_by(), automaton);
+        if focus.is_some() {
+            contact = invitation::as_focus(contact);
+        }
+        let mut reply = Reply::new(200)
             .header(Name::Contact.as_str(), contact)
             .body(mime::SDP, body);
+        if let Some(focus) = focus {
+            reply = reply.header(Name::PAssertedIdentity.as_str(), focus);
+        }
         self.dialog.accept(reply);
     }
 }

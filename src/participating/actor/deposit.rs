@@ -6,7 +6,6 @@ use super::{
     pager::refusal_reply,
 };
 use crate::{
-    clock,
     msrp::actor::SessionEvent,
     participating::facts::{Item, Origin},
     profile::mime,
@@ -23,8 +22,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
     if let Err(refusal) = services.deferred.admit(parties.0, parties.1, None).await {
         return call.refuse(&refusal_reply(&refusal), refusal.kind());
     }
-    let (sender, recipient) = (call.sender.clone(), call.recipient.clone());
-    let origin = Origin::of(&call.request, sender, recipient, clock::wall());
+    let origin = call.origin();
     if !keep_parts(&call, &origin).await {
         return;
     }
@@ -35,7 +33,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
         Ok(agreed) => agreed,
         Err(unfit) => return call.refuse_unfit(&unfit),
     };
-    call.accept(body, true);
+    call.accept(body, true, None);
     let mut keeper = Keeper::new(services.clone(), session.clone(), Goal::mailbox(origin));
     loop {
         tokio::select! {

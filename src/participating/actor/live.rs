@@ -29,6 +29,8 @@ pub(super) struct Leg {
     news: UnboundedReceiver<DialogEvent>,
     /// Whoever answered is no person: a server that keeps the message.
     automaton: bool,
+    /// The group as whose focus it answered, as a value of P-Asserted-Identity.
+    focus: Option<String>,
 }
 
 /// How ringing one of them ended.
@@ -119,6 +121,9 @@ pub(super) async fn ring(
         }
     };
     let automaton = invitation::is_automaton(&answer);
+    let asserted = || answer.value(Name::PAssertedIdentity);
+    let focus = invitation::is_focus(&answer).then(asserted).flatten();
+    let focus = focus.map(|focus| focus.into_owned());
     match channel.conclude(session.clone(), answer.body(), None).await {
         Ok(Agreed { session, .. }) => Rung::Answered(Box::new(Leg {
             channel,
@@ -126,6 +131,7 @@ pub(super) async fn ring(
             dialog,
             news,
             automaton,
+            focus,
         })),
         Err(unfit) => {
             tracing::debug!(%unfit, "the answer is of no use");
@@ -150,7 +156,10 @@ fn to_device(call: &Call, binding: &Binding, offer: Vec<u8>) -> InviteOptions {
 pub(super) fn told(call: &Call, offer: Vec<u8>) -> (String, Extra) {
     let services = &call.services;
     let contact = invitation::contact(call.sender.user(), &services.endpoint.sent_by(), false);
-    let contact = invitation::as_wanted(contact, &call.request);
+    let mut contact = invitation::as_wanted(contact, &call.request);
+    if call.is_of_group {
+        contact = invitation::as_focus(contact);
+    }
     let mut extra = end_to_end(&call.request).header(
         Name::PAssertedIdentity.as_str(),
         format!("<{}>", call.sender),
@@ -210,7 +219,7 @@ pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> 
             _ => Ok(()),
         };
     }
-    call.accept(body, leg.automaton);
+    call.accept(body, leg.automaton, leg.focus.as_deref());
     if !leg.automaton {
         services.metrics.live_channel.increment(1);
     }

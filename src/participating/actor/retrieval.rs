@@ -52,7 +52,7 @@ pub(super) async fn retrieve(mut call: Call) {
         remote,
         body,
     } = agreed;
-    call.accept(body, true);
+    call.accept(body, true, None);
     let owner = (call.sender.clone(), watch);
     let mut handover = Handover::new(services, owner, session.clone(), arrivals, remote);
     tokio::select! {

@@ -200,11 +200,7 @@ async fn serve_user(
                 retrieval::retrieve(call).await;
             }
         }
-        Route::Subscriber(recipient) => match incoming.request.method() {
-            Some(Method::Invite) => invite(services, incoming, sender, recipient).await,
-            Some(Method::Message) => pager::message(services, incoming, sender, recipient).await,
-            _ => pager::options(services, incoming, sender, recipient).await,
-        },
+        Route::Subscriber(recipient) => subscriber(services, incoming, sender, recipient).await,
         Route::Keep(recipient) => match incoming.request.method() {
             Some(Method::Invite) => {
                 if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
@@ -226,6 +222,23 @@ async fn serve_user(
             onward::serve(services, incoming, sender, recipient, hop).await;
         }
         Route::Register | Route::Server => {}
+    }
+}
+
+/// A request for a user of our domains, or for a group that another node owns.
+async fn subscriber(
+    services: Rc<Services>,
+    incoming: Incoming,
+    sender: Address,
+    recipient: Address,
+) {
+    if let Some(hop) = services.group_owner(&recipient).await.cloned() {
+        return onward::serve(services, incoming, sender, recipient, hop).await;
+    }
+    match incoming.request.method() {
+        Some(Method::Invite) => invite(services, incoming, sender, recipient).await,
+        Some(Method::Message) => pager::message(services, incoming, sender, recipient).await,
+        _ => pager::options(services, incoming, sender, recipient).await,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     deferred::{Deferred, Envelope},
     identity::{Address, outbox},
     msrp::actor::Switchboard,
-    neighbours::{Neighbours, Role},
+    neighbours::{Hop, Neighbours, Role},
     participating::{
         Config, Metrics,
         devices::{Devices, Rest},
@@ -143,6 +143,14 @@ impl Services {
     /// Whether the member with `mailbox` can be expected to take what is sent to `group` now.
     pub(super) fn is_there(&self, group: &Address, mailbox: &Address) -> bool {
         self.legs.serves(group, mailbox) || !self.devices_of(mailbox).is_empty()
+    }
+
+    /// The owner of the groups of our domains, where `address` may be one of them: nobody here
+    /// has it.
+    pub(super) async fn group_owner(&self, address: &Address) -> Option<&Hop> {
+        let hop = self.neighbours.at(Role::Controlling)?;
+        let is_unknown = matches!(self.subscribers.get(address).await, Ok(None));
+        is_unknown.then_some(hop)
     }
 
     /// Whether `address` is a group that this node owns, or what makes one.

@@ -16,13 +16,9 @@ use crate::{
     clock,
     controlling::{Entrance, Group, GroupError, Member},
     identity::Address,
-    participating::{
-        facts::{Item, Origin},
-        invitation,
-    },
+    participating::facts::{Item, Origin},
     profile::mime,
-    sip::actor::Reply as DialogReply,
-    sip::{actor::Incoming, codec::Name},
+    sip::actor::Incoming,
     sip_core::Reply,
 };
 use std::{rc::Rc, sync::Arc};
@@ -112,14 +108,7 @@ async fn come_in(mut call: Call, group: &Group) {
 ///
 /// Source: RFC 4579 §5.1, RFC 5366 §5, RFC 3840 §10.7.
 fn accept(call: &Call, group: &Group, body: Vec<u8>) {
-    let user = group.address.user();
-    let contact = invitation::contact(user, &call.services.endpoint.sent_by(), true);
-    let identity = format!("<{}>", group.address);
-    let reply = DialogReply::new(200)
-        .header(Name::Contact.as_str(), invitation::as_focus(contact))
-        .header(Name::PAssertedIdentity.as_str(), identity)
-        .body(mime::SDP, body);
-    call.dialog.accept(reply);
+    call.accept(body, true, Some(&format!("<{}>", group.address)));
 }
 
 /// A first message may come inside the INVITE: it is kept before the INVITE is answered.
