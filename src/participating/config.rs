@@ -4,10 +4,23 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How a server takes part in the calls and messages that pass it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Participation {
+    /// It makes them its own: a dialog, a session description and a channel for each side.
+    #[default]
+    B2bua,
+    /// It sends them on, and stays on the way: one dialog and one channel from end to end.
+    Proxy,
+}
+
 /// What an operator may set for the participating function: the `[participating]` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Whether calls and messages are made this server's own, or go on as they are.
+    pub mode: Participation,
     /// How long a device may ring before the caller's message is deferred.
     #[serde(with = "humantime_serde")]
     pub ring_timeout: Duration,
@@ -71,6 +84,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            mode: Participation::default(),
             ring_timeout: Duration::from_secs(20),
             message_timeout: Duration::from_secs(10),
             bind_timeout: Duration::from_secs(15),

@@ -25,7 +25,7 @@ mod wrapping;
 
 pub use actor::{Drains, Legs};
 pub use batch::Channels;
-pub use config::Config;
+pub use config::{Config, Participation};
 pub use devices::Devices;
 pub use metrics::Metrics;
 pub use watchers::Watchers;

@@ -27,6 +27,7 @@ mod onward;
 mod pager;
 mod pages;
 mod precedence;
+mod proxying;
 mod push;
 mod race;
 mod requests;

@@ -7,7 +7,7 @@ use super::{
     mailbox::{self, Subscriptions},
     onward, pager,
     precedence::is_behind,
-    retrieval,
+    proxying, retrieval,
 };
 use crate::{
     clock,
@@ -133,15 +133,15 @@ async fn resume(services: Rc<Services>) {
 }
 
 async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: Incoming) {
-    if let Err((reply, kind)) = acceptable(&incoming) {
-        return services.refuse(&incoming, &reply, kind);
-    }
     let tag = incoming
         .request
         .to()
         .ok()
         .and_then(|to| to.tag().map(str::to_owned));
     if let Some(tag) = tag {
+        if let Err((reply, kind)) = acceptable(&incoming) {
+            return services.refuse(&incoming, &reply, kind);
+        }
         return match incoming.request.is(&Method::Subscribe) {
             true => subscriptions.refresh(&services, &incoming, &tag),
             false => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
@@ -153,11 +153,21 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
         &services.neighbours,
         &|address| services.is_group(address),
     );
+    let passes = found
+        .as_ref()
+        .is_ok_and(|route| proxying::concerns(&services, &incoming, route));
+    // what is asked of the far end is not ours to refuse
+    if !passes && let Err((reply, kind)) = acceptable(&incoming) {
+        return services.refuse(&incoming, &reply, kind);
+    }
     match found {
         Err(no_route) => services.refuse(&incoming, &no_route_reply(&no_route), no_route.kind()),
         Ok(Route::Register) => register(&services, &incoming).await,
         Ok(Route::Server) => services.reply(&incoming, &abilities()),
         Ok(route) => match identify(&services, &incoming).await {
+            Verdict::Ok(sender) if passes => {
+                proxying::forward(services, incoming, sender, route).await;
+            }
             Verdict::Ok(sender) => {
                 serve_user(services, subscriptions, incoming, sender, route).await;
             }

@@ -26,7 +26,7 @@ pub(super) const TIMER_C: Duration = Duration::from_secs(185);
 struct Way {
     target: Target,
     /// Timer C.
-    limit: Duration,
+    limit: Option<Duration>,
     /// Whether later requests of the dialog are to come by us.
     record: bool,
 }
@@ -65,7 +65,7 @@ impl Endpoint {
         }
         let way = Way {
             target: Target::Message,
-            limit: TIMER_C,
+            limit: is_invite.then_some(TIMER_C),
             record: false,
         };
         self.branch(number, onward, way, ctx);

@@ -154,7 +154,7 @@ pub(super) struct TryTarget {
     /// As it goes on.
     pub onward: Message,
     pub target: Target,
-    pub limit: Duration,
+    pub limit: Option<Duration>,
     pub record: bool,
     pub report: oneshot::Sender<Outcome>,
 }

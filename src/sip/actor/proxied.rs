@@ -50,8 +50,9 @@ impl Proxied {
 
     /// Tries one target and waits until its final response has gone back, or it has none to give.
     ///
-    /// `limit` is how long an INVITE may stay undecided, from its latest provisional response on;
-    /// timer C (185 s) if `None`.
+    /// `limit` is how long the target may stay undecided, an INVITE from its latest provisional
+    /// response on: if `None`, timer C (185 s) for INVITE, and for others as long as their
+    /// transaction lives.
     pub async fn try_target(
         &mut self,
         onward: &Onward,
@@ -67,7 +68,7 @@ impl Proxied {
             mark: self.mark,
             onward: onward.apply(request),
             target,
-            limit: limit.unwrap_or(TIMER_C),
+            limit: limit.or_else(|| request.is(&Method::Invite).then_some(TIMER_C)),
             record: onward.record_route && opens_dialog(request),
             report,
         };

@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 ///        +------------------> |  Over  | 2xx: relayed, whichever branch it is of
 ///                             +--------+
 /// ```
-/// Timer C is that of §16.6 item 11; who forwards may set it shorter for a target. A branch that
-/// said nothing by then is given up at once, one that rang is cancelled and ends by itself.
+/// Timer C is that of §16.6 item 11; who forwards may set it shorter for a target, and set one for
+/// other requests than INVITE, too. A branch that said nothing by then is given up at once, an
+/// INVITE that rang is cancelled and ends by itself.
 #[derive(Debug)]
 pub struct Context {
     stage: Stage,
@@ -47,9 +48,9 @@ struct Branch {
     rang: bool,
     /// CANCEL is on its way or wanted.
     cancelled: bool,
-    /// Timer C; only for INVITE, and only while it is not cancelled.
+    /// Timer C, while it is not cancelled.
     until: Option<Instant>,
-    limit: Duration,
+    limit: Option<Duration>,
 }
 
 /// What is to be done next, in this order.
@@ -117,13 +118,13 @@ impl Context {
         matches!(self.stage, Stage::Over | Stage::Left)
     }
 
-    /// The request goes to a target as the branch `id`, which may ring for `limit`.
-    pub fn try_target(&mut self, id: RequestId, limit: Duration, now: Instant) {
+    /// The request goes to a target as the branch `id`, which may stay undecided for `limit`.
+    pub fn try_target(&mut self, id: RequestId, limit: Option<Duration>, now: Instant) {
         self.stage = Stage::Trying(Branch {
             id,
             rang: false,
             cancelled: false,
-            until: self.is_invite.then(|| now + limit),
+            until: limit.map(|limit| now + limit),
             limit,
         });
     }
@@ -133,8 +134,10 @@ impl Context {
         let code = response.code().unwrap_or(500);
         match (code, self.current(id)) {
             (101..=199, Some(mut branch)) => {
-                branch.rang = true;
-                branch.until = branch.until.map(|_| now + branch.limit);
+                branch.rang = self.is_invite;
+                if self.is_invite && !branch.cancelled {
+                    branch.until = branch.limit.map(|limit| now + limit);
+                }
                 self.stage = Stage::Trying(branch);
                 smallvec![Step::Relay(response)]
             }
@@ -150,6 +153,7 @@ impl Context {
         let before = std::mem::replace(&mut self.stage, Stage::Over);
         let mut steps: Steps = smallvec![Step::Relay(response)];
         if let Stage::Trying(branch) = before
+            && self.is_invite
             && branch.id != id
             && !branch.cancelled
         {
@@ -223,8 +227,11 @@ impl Context {
             return Steps::new();
         }
         branch.until = None;
-        branch.cancelled = true;
-        let mut steps: Steps = smallvec![Step::Cancel(branch.id)];
+        let mut steps = Steps::new();
+        if self.is_invite {
+            branch.cancelled = true;
+            steps.push(Step::Cancel(branch.id));
+        }
         if !branch.rang {
             self.best.concluded(408);
             steps.extend(self.failed(Outcome::Silent));
@@ -258,7 +265,8 @@ impl Context {
     pub fn leave(&mut self) -> (bool, Steps) {
         match std::mem::replace(&mut self.stage, Stage::Left) {
             Stage::Waiting => (true, Steps::new()),
-            Stage::Trying(branch) => (true, smallvec![Step::Cancel(branch.id)]),
+            Stage::Trying(branch) if self.is_invite => (true, smallvec![Step::Cancel(branch.id)]),
+            Stage::Trying(_) => (true, Steps::new()),
             Stage::Over | Stage::Left => (false, Steps::new()),
         }
     }
@@ -302,7 +310,8 @@ mod tests {
 
     const FIRST: RequestId = RequestId(1);
     const SECOND: RequestId = RequestId(2);
-    const LIMIT: Duration = Duration::from_secs(185);
+    const TIMER_C: Duration = Duration::from_secs(185);
+    const LIMIT: Option<Duration> = Some(TIMER_C);
 
     fn response(code: u16) -> Message {
         Builder::response(
@@ -398,11 +407,11 @@ mod tests {
         let later = start + Duration::from_secs(100);
         context.handle_response(FIRST, response(180), later);
         // every provisional response starts timer C anew
-        assert_eq!(context.next_timeout(), Some(later + LIMIT));
-        assert_eq!(context.handle_timeout(start + LIMIT).to_vec(), []);
-        let steps = context.handle_timeout(later + LIMIT);
+        assert_eq!(context.next_timeout(), Some(later + TIMER_C));
+        assert_eq!(context.handle_timeout(start + TIMER_C).to_vec(), []);
+        let steps = context.handle_timeout(later + TIMER_C);
         assert_eq!(steps.to_vec(), [Step::Cancel(FIRST)]);
-        let steps = context.handle_response(FIRST, response(487), later + LIMIT);
+        let steps = context.handle_response(FIRST, response(487), later + TIMER_C);
         assert_eq!(steps.to_vec(), [told(Outcome::RangOut)]);
         context.finish();
         // the sender has not cancelled: 487 is not for its ears
@@ -412,10 +421,10 @@ mod tests {
     #[test]
     fn branch_that_says_nothing_is_given_up_and_may_still_accept() {
         let (mut context, start) = trying();
-        let steps = context.handle_timeout(start + LIMIT);
+        let steps = context.handle_timeout(start + TIMER_C);
         assert_eq!(steps.to_vec(), [Step::Cancel(FIRST), told(Outcome::Silent)]);
-        context.try_target(SECOND, LIMIT, start + LIMIT);
-        let steps = context.handle_response(FIRST, response(200), start + LIMIT);
+        context.try_target(SECOND, LIMIT, start + TIMER_C);
+        let steps = context.handle_response(FIRST, response(200), start + TIMER_C);
         assert_eq!(
             steps.to_vec(),
             [
@@ -427,10 +436,21 @@ mod tests {
     }
 
     #[test]
+    fn message_without_an_answer_in_time_is_given_up_and_never_cancelled() {
+        let (mut context, start) = (Context::attended(false), Instant::now());
+        context.try_target(FIRST, LIMIT, start);
+        let steps = context.handle_timeout(start + TIMER_C);
+        assert_eq!(steps.to_vec(), [told(Outcome::Silent)]);
+        context.try_target(SECOND, LIMIT, start + TIMER_C);
+        let steps = context.handle_response(FIRST, response(200), start + TIMER_C);
+        assert_eq!(steps.to_vec(), [relayed(200), told(Outcome::Relayed(200))]);
+    }
+
+    #[test]
     fn unattended_request_has_its_failure_go_back() {
         let now = Instant::now();
         let mut context = Context::alone(false);
-        context.try_target(FIRST, LIMIT, now);
+        context.try_target(FIRST, None, now);
         assert_eq!(context.next_timeout(), None);
         let steps = context.handle_response(FIRST, response(481), now);
         assert_eq!(steps.to_vec(), [Step::Conclude]);
