@@ -3,7 +3,9 @@
 //! `cpim` (RFC 3862) wraps a message, `imdn` (RFC 5438) reports what became of it, `is_composing`
 //! (RFC 3994) says that one is being typed, `message_summary` (RFC 3842) that some wait,
 //! `deferred_list` (OMA SIMPLE IM) which, `resource_list` (RFC 4826, RFC 5364) for whom,
-//! `multipart` (RFC 2046) packs several of these into one. Everything here is pure.
+//! `conference_info` (RFC 4575) who is in a conference, `multipart` (RFC 2046) packs several of
+//! these into one. Everything here is pure.
+pub mod conference_info;
 pub mod cpim;
 pub mod deferred_list;
 mod error;

@@ -24,6 +24,15 @@ pub struct Config {
     /// How long a group that a user made is kept after its last use.
     #[serde(with = "humantime_serde")]
     pub ad_hoc_lifetime: Duration,
+    /// Whether participants may go by nicknames (RFC 7701 §7).
+    pub nicknames: bool,
+    /// Nicknames that nobody may have.
+    pub reserved_nicknames: Vec<String>,
+    /// How long a nickname that was given up is kept for whoever had it.
+    #[serde(with = "humantime_serde")]
+    pub nickname_quarantine: Duration,
+    /// Whether participants may write to one another alone (RFC 7701 §6.2).
+    pub private_messages: bool,
     /// Members of groups kept in memory, all groups together.
     pub cached_members: usize,
     /// Groups there are from the start.
@@ -94,6 +103,10 @@ impl Default for Config {
             factory: "conference-factory".to_owned(),
             ad_hoc: true,
             ad_hoc_lifetime: 30 * DAY,
+            nicknames: true,
+            reserved_nicknames: Vec::new(),
+            nickname_quarantine: Duration::from_secs(10 * 60),
+            private_messages: true,
             cached_members: 500_000,
             groups: Vec::new(),
         }

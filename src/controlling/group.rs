@@ -155,6 +155,7 @@ impl Group {
             display_name: member.display_name.clone(),
             copy: Some(member.copy),
             anonymize: member.anonymous,
+            count: None,
         });
         ResourceList {
             entries: entries.collect(),

@@ -14,6 +14,8 @@ pub const MESSAGE_SUMMARY: &str = "application/simple-message-summary";
 pub const DEFERRED_LIST: &str = "application/vnd.oma.im.deferred-list+xml";
 /// List of history objects (OMA SIMPLE IM).
 pub const HISTORY_LIST: &str = "application/vnd.oma.im.history-list+xml";
+/// Who is in a conference (RFC 4575).
+pub const CONFERENCE_INFO: &str = "application/conference-info+xml";
 /// List of recipients (RFC 4826).
 pub const RESOURCE_LISTS: &str = "application/resource-lists+xml";
 /// Several bodies in one (RFC 2046).
