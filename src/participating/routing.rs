@@ -24,6 +24,8 @@ pub enum Route {
     Mailbox(Address, Package),
     /// To the deferred function: hand over what waits.
     Deferred,
+    /// To the deferred function: hand over what is named, by MESSAGE.
+    Fetch,
     /// To the deferred function: delete what waits.
     Delete,
     /// To where notifications come back that go by this server.
@@ -142,6 +144,7 @@ pub fn route(
     let keeps = neighbours.plays(Role::Deferred);
     let route = match (&method, target.user()) {
         (Method::Invite, psi::DEFERRED) => Route::Deferred,
+        (Method::Message, psi::DEFERRED) => Route::Fetch,
         (Method::Message, psi::DELETE) => Route::Delete,
         (Method::Message, psi::IMDN) if neighbours.plays(Role::Participating) => {
             return Ok(Route::Notifications);
@@ -256,6 +259,10 @@ mod tests {
         assert_eq!(
             routed("INVITE", "sip:deferred@example.com", None),
             Ok(Route::Deferred)
+        );
+        assert_eq!(
+            routed("MESSAGE", "sip:deferred@example.com", None),
+            Ok(Route::Fetch)
         );
         assert_eq!(
             routed("MESSAGE", "sip:delete@example.com", None),

@@ -25,18 +25,18 @@ pub enum Home {
 impl Home {
     /// The home of `user`, given the domains served here and who plays what around.
     pub fn of(user: &Address, domains: &[String], neighbours: &Neighbours) -> Self {
+        let at = |role| neighbours.at(role).cloned();
+        let serves = neighbours.plays(Role::Participating);
         let is_served = |domain: &str| domains.iter().any(|one| one.eq_ignore_ascii_case(domain));
         if let Some(domain) = user.domain().filter(|domain| !is_served(domain)) {
             return match neighbours.knows(domain) {
                 true => Self::Elsewhere(neighbours.towards(domain)),
+                // the home IM server of our own users may know a way
+                false if !serves => at(Role::Participating).map_or(Self::Nowhere, Self::Elsewhere),
                 false => Self::Nowhere,
             };
         }
-        let at = |role| neighbours.at(role).cloned();
-        let (serves, keeps) = (
-            neighbours.plays(Role::Participating),
-            neighbours.plays(Role::Deferred),
-        );
+        let keeps = neighbours.plays(Role::Deferred);
         match (serves, keeps) {
             (true, true) => Self::Here,
             (true, false) => at(Role::Deferred).map_or(Self::Nowhere, Self::Divided),
@@ -103,6 +103,8 @@ mod tests {
         assert_eq!(known, Home::Elsewhere(at("sip:192.0.2.9")));
         let unknown = home(&Role::ALL, "sip:carol@c.example");
         assert!(!unknown.needs_outbox() && unknown == Home::Nowhere);
+        let keeper = home(&[Role::Deferred], "sip:carol@c.example");
+        assert_eq!(keeper, Home::Elsewhere(at("sip:192.0.2.2")));
         assert_eq!(home(&Role::ALL, "tel:+4930"), Home::Here);
     }
 

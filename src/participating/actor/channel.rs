@@ -114,6 +114,18 @@ impl Channel {
         }
     }
 
+    /// The end of a channel behind which `reader` stands: it takes what that one takes.
+    pub fn on_behalf_of(services: &Rc<Services>, reader: &MessageMedia) -> Self {
+        let mut channel = Self::new(services);
+        let local = &mut channel.local;
+        for media in std::iter::once(&mut local.media).chain(&mut local.alternative) {
+            media.accept_types = reader.accept_types.clone();
+            media.accept_wrapped_types = reader.accept_wrapped_types.clone();
+            media.max_size = reader.max_size.or(media.max_size);
+        }
+        channel
+    }
+
     /// Answers `offer`; the session's events go to `sink`.
     pub async fn answer(
         &self,

@@ -1,12 +1,14 @@
-use super::{Services, pager};
+use super::{Services, onward, pager, remote};
 use crate::{
     clock,
     deferred::{Facts, Refusal},
     identity::Address,
+    neighbours::Hop,
     participating::{
         facts::{Item, Origin},
         invitation,
         notice::{Notice, recording_route},
+        ways::Home,
     },
     policy::Next,
     profile::mime,
@@ -70,7 +72,10 @@ pub(super) async fn message(
         let reply = Reply::new(404).because("No Recipient In Notification");
         return services.refuse(&incoming, &reply, "no_recipient");
     };
-    let request = Builder::request(Method::Message, recipient.as_str());
+    let request = Builder::request(Method::Message, recipient.as_str())
+        .copy(&incoming.request, Name::MaxForwards)
+        .copy(&incoming.request, Name::CallId)
+        .copy(&incoming.request, Name::CSeq);
     let request = invitation::along(request, &incoming.request);
     match pass_on(&services, request, sender, recipient, notice.content).await {
         Ok(Passed::Live) => services.reply(&incoming, &Reply::new(200)),
@@ -120,7 +125,9 @@ pub(super) async fn heard(
     let Some(recipient) = notice.next else {
         return 400;
     };
-    let request = Builder::request(Method::Message, recipient.as_str());
+    let request = Builder::request(Method::Message, recipient.as_str())
+        .header(Name::CallId, services.endpoint.new_call_id())
+        .header(Name::CSeq, "1 MESSAGE");
     match pass_on(services, request, owner.clone(), recipient, notice.content).await {
         Err(Lost::Refused(refusal @ (Refusal::Busy(_) | Refusal::Store(_)))) => {
             refusal.msrp_status()
@@ -129,7 +136,8 @@ pub(super) async fn heard(
     }
 }
 
-/// Hands a notification to the devices of `recipient`, or keeps it.
+/// Hands a notification to the devices of `recipient`, or keeps it; where that one is at home
+/// elsewhere, that server does.
 async fn pass_on(
     services: &Rc<Services>,
     request: Builder,
@@ -138,23 +146,59 @@ async fn pass_on(
     content: Bytes,
 ) -> Result<Passed, Lost> {
     let request = request.body(mime::CPIM, content).build();
-    let delivered = pager::deliver(services, &request, &sender, &recipient).await;
-    let reason = match delivered {
-        Ok(()) => {
-            services.metrics.notifications("live");
-            return Ok(Passed::Live);
+    let passed = match services.home_of(&recipient) {
+        Home::Here | Home::Divided(_) => {
+            deliver_or_keep(services, &request, &sender, &recipient).await
         }
-        Err(Next::Defer(reason)) => reason,
-        Err(Next::Pass(code)) => {
-            services.metrics.notifications("declined");
-            tracing::debug!(%sender, %recipient, code, "notification declined");
-            return Err(Lost::Declined(code));
-        }
+        Home::Elsewhere(hop) => hand_on(services, &request, &sender, &recipient, &hop).await,
+        Home::Nowhere => Err(Lost::Declined(404)),
     };
-    let kept = keep(services, &request, sender, recipient, reason).await;
-    let outcome = if kept.is_ok() { "kept" } else { "refused" };
-    services.metrics.notifications(outcome);
+    services.metrics.notifications(match &passed {
+        Ok(Passed::Live) => "live",
+        Ok(Passed::Kept) => "kept",
+        Err(Lost::Declined(_)) => "declined",
+        Err(Lost::Refused(_)) => "refused",
+    });
+    if let Err(Lost::Declined(code)) = passed {
+        tracing::debug!(%sender, %recipient, code, "notification declined");
+    }
+    passed
+}
+
+async fn deliver_or_keep(
+    services: &Rc<Services>,
+    request: &Message,
+    sender: &Address,
+    recipient: &Address,
+) -> Result<Passed, Lost> {
+    let reason = match pager::deliver(services, request, sender, recipient).await {
+        Ok(()) => return Ok(Passed::Live),
+        Err(Next::Pass(code)) => return Err(Lost::Declined(code)),
+        Err(Next::Defer(reason)) => reason,
+    };
+    if let Some(keeper) = remote::keeper(services, recipient) {
+        return hand_on(services, request, sender, recipient, keeper).await;
+    }
+    let (sender, recipient) = (sender.clone(), recipient.clone());
+    let kept = keep(services, request, sender, recipient, reason).await;
     kept.map(|()| Passed::Kept).map_err(Lost::Refused)
+}
+
+/// Leaves a notification to another server.
+async fn hand_on(
+    services: &Services,
+    request: &Message,
+    sender: &Address,
+    recipient: &Address,
+    hop: &Hop,
+) -> Result<Passed, Lost> {
+    let answer = onward::pass_on(services, request, sender, recipient, hop).await;
+    match answer.ok().and_then(|answer| answer.code()).unwrap_or(408) {
+        202 => Ok(Passed::Kept),
+        200..300 => Ok(Passed::Live),
+        408 | 503 => Err(Lost::Refused(Refusal::Busy("next server"))),
+        code => Err(Lost::Declined(code)),
+    }
 }
 
 async fn keep(

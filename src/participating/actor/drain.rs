@@ -3,6 +3,7 @@ use super::{
     drains::{Drain, Occasion},
     hint, letters,
     push::Push,
+    remote,
 };
 use crate::{
     clock,
@@ -20,6 +21,8 @@ use std::{rc::Rc, time::Instant};
 pub(super) enum Turn {
     /// Nothing is left that a device would take.
     Done,
+    /// None of the devices that were tried would take what is left.
+    Left,
     /// Others are to have their turn before it goes on.
     Again,
     /// A device did not answer, or broke off; the next one is tried at once.
@@ -34,6 +37,15 @@ pub(super) enum Turn {
 pub(super) fn start(services: &Rc<Services>, recipient: &Address, occasion: Occasion) {
     if let Some(drain) = services.drains.enter(recipient, occasion) {
         actix_rt::spawn(run(services.clone(), recipient.clone(), drain));
+    }
+}
+
+/// Something was left for `recipient` at the server that keeps what waits, which does not tell of
+/// it: looks, if a device is there.
+pub(super) fn mail_for(services: &Rc<Services>, recipient: &Address) {
+    let is_there = || services.location.is_registered(recipient, clock::wall());
+    if remote::keeper(services, recipient).is_some() && is_there() {
+        start(services, recipient, Occasion::Mail);
     }
 }
 
@@ -75,7 +87,7 @@ async fn run(services: Rc<Services>, recipient: Address, drain: Drain) {
                 continue;
             }
             // a login while it ran may have brought a device that takes what others did not
-            Turn::Done => match round.drain.finish() {
+            Turn::Done | Turn::Left => match round.drain.finish() {
                 Some(again) => {
                     round.drain = again;
                     continue;
@@ -112,7 +124,17 @@ impl Round {
             Handing::Deliver => {}
             Handing::Hold => return Ok(Turn::Done),
             Handing::NotifyOnly => {
-                hint::tell(services, recipient, &state.ready).await?;
+                let told = match remote::keeper(services, recipient) {
+                    Some(keeper) => remote::waiting(services, recipient, keeper).await,
+                    None => {
+                        let waiting = services.deferred.waiting(recipient).await?;
+                        Ok(waiting.head.map(|oldest| (waiting.count, oldest)))
+                    }
+                };
+                let Ok(told) = told else {
+                    return Ok(Turn::Later);
+                };
+                hint::tell(services, recipient, &state.ready, told).await;
                 return Ok(Turn::Done);
             }
         }
@@ -122,16 +144,15 @@ impl Round {
         let seat = services.drains.seat(&services.metrics).await;
         // some time may have passed in line
         let state = Readiness::of(services, recipient);
-        let turn = self.hand_over(&state.ready).await?;
+        let turn = match remote::keeper(services, recipient) {
+            Some(keeper) => remote::hand_over(self, &state.ready, keeper).await,
+            None => self.hand_over(&state.ready).await?,
+        };
         drop(seat);
-        if turn != Turn::Done {
-            return Ok(turn);
-        }
-        // what is left may be for a device that rests
-        let left = services.deferred.waiting(recipient).await?;
-        Ok(match left.is_empty() {
-            true => Turn::Done,
-            false => state.rest(),
+        Ok(match turn {
+            // it may be for a device that rests
+            Turn::Left => state.rest(),
+            turn => turn,
         })
     }
 
@@ -156,12 +177,17 @@ impl Round {
             octets: waiting.octets,
             largest: page.iter().map(size).max().unwrap_or(0),
         };
-        match choose_mode(weight, &services.policy) {
+        let turn = match choose_mode(weight, &services.policy) {
             Mode::Pager if !page.iter().any(needs_channel) => {
-                letters::send(self, devices, (watch, page)).await
+                letters::send(self, devices, (watch, page)).await?
             }
-            _ => Push::new(self, devices, watch).run().await,
-        }
+            _ => Push::new(self, devices, watch).run().await?,
+        };
+        let is_empty = services.deferred.waiting(recipient).await?.is_empty();
+        Ok(match turn {
+            Turn::Done if !is_empty => Turn::Left,
+            turn => turn,
+        })
     }
 
     /// Resolves when a device may be tried that is none of `devices`.

@@ -71,6 +71,11 @@ impl Drains {
         })
     }
 
+    /// Whether a mailbox is being handed over, or about to be.
+    pub(super) fn is_running(&self, recipient: &Address) -> bool {
+        self.0.running.lock().contains_key(recipient)
+    }
+
     /// Waits in line for the right to hand a mailbox over.
     pub async fn seat(&self, metrics: &Metrics) -> Option<OwnedSemaphorePermit> {
         let waiting = InLine::new(&self.0, metrics);

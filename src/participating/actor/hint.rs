@@ -13,17 +13,17 @@ use bytesize::ByteSize;
 use futures_util::future::join_all;
 use std::rc::Rc;
 
-/// Tells devices that do not watch the mailbox that something waits in it: one MESSAGE each with
-/// a summary, or with a line of text where a device does not read that. None is told twice of the
-/// same oldest message.
+/// Tells devices that do not watch the mailbox that something waits in it, how many messages and
+/// which the oldest: one MESSAGE each with a summary, or with a line of text where a device does
+/// not read that. None is told twice of the same oldest message.
 pub(super) async fn tell(
     services: &Rc<Services>,
     user: &Address,
     devices: &[Binding],
-) -> Result<(), StoreError> {
-    let waiting = services.deferred.waiting(user).await?;
-    let Some(oldest) = waiting.head else {
-        return Ok(());
+    waiting: Option<(u64, u64)>,
+) {
+    let Some((count, oldest)) = waiting else {
+        return;
     };
     let due = devices.iter().filter(|device| {
         let watches = services
@@ -31,9 +31,8 @@ pub(super) async fn tell(
             .is_watched_by(user, &device.contact.to_string());
         !watches && services.devices.tell(user, device, oldest)
     });
-    let count = u32::try_from(waiting.count).unwrap_or(u32::MAX);
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
     join_all(due.map(|device| tell_one(services, user, device, count))).await;
-    Ok(())
 }
 
 /// Warns `user` of a mailbox that is nearly full, however it is handed over: one MESSAGE to each

@@ -13,7 +13,7 @@ use crate::{
         wrapping::{Wrapping, wrap},
     },
     profile::mime,
-    sip::codec::{Message, Method, Name},
+    sip::codec::{Builder, Method, Name},
     sip_core::Binding,
     store::StoreError,
 };
@@ -75,7 +75,7 @@ async fn hand_over(
     let mut why = String::from("no device answered");
     let mut refusals = 0;
     let exchange = |device: &Binding| {
-        let request = letter(services, device, envelope, content.clone());
+        let request = letter(services, device, envelope, content.clone()).build();
         let device = device.clone();
         async move {
             match pager::exchange(services, request, &device).await {
@@ -122,12 +122,12 @@ async fn hand_over(
 }
 
 /// A waiting message as a MESSAGE to one device.
-fn letter(
+pub(super) fn letter(
     services: &Services,
     device: &Binding,
     envelope: &Envelope,
     content: bytes::Bytes,
-) -> Message {
+) -> Builder {
     let facts = &envelope.facts;
     let (sender, recipient) = (&facts.sender, outbox::reader(&facts.recipient));
     let mut request = pager::addressed(services, Method::Message, device, sender, &recipient)
@@ -151,13 +151,13 @@ fn letter(
         .then(|| wrap(envelope, &[mime::CPIM.to_owned()]))
         .flatten()
     {
-        None => request.body(&facts.content_type, content).build(),
+        None => request.body(&facts.content_type, content),
         Some(Wrapping {
             content_type,
             prefix,
         }) => {
             let content = [prefix, content].concat();
-            request.body(&content_type, content).build()
+            request.body(&content_type, content)
         }
     }
 }

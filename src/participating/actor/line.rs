@@ -1,6 +1,6 @@
 use super::{
     Services,
-    channel::{Agreed, Channel, Unfit},
+    channel::{Channel, Unfit},
     feed::feed,
     focus::{Ends, Incoming, duplex},
     handover::{Broken, Handover, Tally},
@@ -12,6 +12,7 @@ use crate::{
     identity::Address,
     msrp::actor::{SessionHandle, Sink},
     participating::{invitation, pace::Pace},
+    sdp::MessageMedia,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
         codec::Message,
@@ -26,6 +27,17 @@ pub(super) struct Line {
     pub news: UnboundedReceiver<DialogEvent>,
     pub handover: Handover,
     pub channel: Channel,
+    /// No person answered, but a server that keeps what comes.
+    pub automaton: bool,
+}
+
+/// A call of this server's own that was answered, and the session agreed on in it. Dropped, both
+/// end.
+pub(super) struct Leg {
+    pub call: Ringing,
+    /// What the callee's end takes.
+    pub reader: MessageMedia,
+    pub news: UnboundedReceiver<DialogEvent>,
     /// No person answered, but a server that keeps what comes.
     pub automaton: bool,
 }
@@ -61,6 +73,52 @@ impl Drop for Ringing {
     }
 }
 
+impl Leg {
+    /// Calls with what `invite` makes of our offer; resolves when the call is answered. `begun` is
+    /// shown the session before anybody can speak on it.
+    pub async fn open(
+        services: &Rc<Services>,
+        channel: &Channel,
+        begun: impl Fn(&SessionHandle),
+        invite: impl FnOnce(Vec<u8>) -> InviteOptions,
+    ) -> Result<Self, Failed> {
+        let (session, offer) = channel.offer()?;
+        begun(&session);
+        let (listener, mut news) = feed();
+        let Ok(dialog) = Dialog::invite(&services.endpoint, invite(offer), listener) else {
+            session.close();
+            return Err(Failed::Busy);
+        };
+        let mut call = Ringing {
+            dialog,
+            session: session.clone(),
+        };
+        let answer = answered(&mut news).await?;
+        let agreed = channel.conclude(session.clone(), answer.body(), None);
+        let agreed = agreed.await?;
+        if session.is_closed() {
+            // this end connects: with another session
+            begun(&agreed.session);
+        }
+        call.session = agreed.session;
+        Ok(Self {
+            call,
+            reader: agreed.remote,
+            news,
+            automaton: invitation::is_automaton(&answer),
+        })
+    }
+
+    pub fn session(&self) -> &SessionHandle {
+        &self.call.session
+    }
+
+    /// Resolves when the callee ends the call.
+    pub async fn hung_up(&mut self) {
+        hung_up(&mut self.news, &self.call.dialog).await;
+    }
+}
+
 impl Line {
     /// Calls a device with what `invite` makes of our offer; resolves when it has connected.
     pub async fn open(
@@ -91,26 +149,18 @@ impl Line {
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
         let channel = Channel::new(services);
-        let (session, offer) = channel.offer()?;
-        let (listener, mut news) = feed();
-        let Ok(dialog) = Dialog::invite(&services.endpoint, invite(offer), listener) else {
-            session.close();
-            return Err(Failed::Busy);
-        };
-        let mut call = Ringing {
-            dialog,
-            session: session.clone(),
-        };
-        let answer = answered(&mut news).await?;
-        let automaton = invitation::is_automaton(&answer);
-        let agreed = channel.conclude(session, answer.body(), Some(sink)).await?;
-        let Agreed {
-            session, remote, ..
-        } = agreed;
-        call.session = session.clone();
+        let leg = Leg::open(services, &channel, |_| {}, invite).await?;
+        let session = leg.session().clone();
+        session.set_sink(sink);
+        let Leg {
+            call,
+            reader,
+            news,
+            automaton,
+        } = leg;
         let (services, owner) = (services.clone(), (owner.clone(), watch.clone()));
         let limit = services.config.bind_timeout;
-        let mut handover = Handover::new(services, owner, session, arrivals, remote);
+        let mut handover = Handover::new(services, owner, session, arrivals, reader);
         let connected = tokio::time::timeout(limit, handover.bound());
         connected.await.map_err(|_| Failed::Silent)??;
         Ok(Self {

@@ -235,6 +235,9 @@ pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> 
                 Some(news) => answer_inside(&leg.dialog, news, &leg.channel, &leg.session),
             },
             event = moved.recv() => match event {
+                Some(JoinEvent::Moved { .. }) if leg.automaton => {
+                    drain::mail_for(&services, &call.recipient);
+                }
                 Some(JoinEvent::Moved { .. } | JoinEvent::Bound { .. }) => {}
                 _ => break bye_both(&call, &leg, "channel closed"),
             },

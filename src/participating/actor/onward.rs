@@ -1,10 +1,10 @@
-use super::{Services, call::Call, deposit, live, live::Rung, pager};
+use super::{Services, call::Call, deposit, drain, live, live::Rung, pager};
 use crate::{
     identity::Address,
     neighbours::{Hop, Role},
     participating::invitation,
     sip::{
-        actor::{Incoming, InviteOptions, Target},
+        actor::{Incoming, InviteOptions, RequestFailed, Target},
         codec::{Builder, Message, Method, Name},
     },
     sip_core::Reply,
@@ -41,8 +41,10 @@ pub(super) async fn defer(mut call: Call, reason: &'static str) {
         return call.refuse(&nobody_keeps(), "role_not_played");
     };
     tracing::debug!(call_id = %call.request.call_id(), reason, "call diverted");
+    let recipient = call.recipient.clone();
     let rung = live::ring(&mut call, |call, offer| invite(call, hop, offer)).await;
     finish(call, rung).await;
+    drain::mail_for(&services, &recipient);
 }
 
 /// The deferred function takes the MESSAGE: here, or at the server that plays it.
@@ -57,7 +59,10 @@ pub(super) async fn defer_message(
         return pager::keep(services, incoming, sender, recipient, reason).await;
     }
     match services.neighbours.at(Role::Deferred) {
-        Some(hop) => exchange(services, incoming, &sender, &recipient, hop).await,
+        Some(hop) => {
+            exchange(services, incoming, &sender, &recipient, hop).await;
+            drain::mail_for(services, &recipient);
+        }
         None => services.refuse(incoming, &nobody_keeps(), "role_not_played"),
     }
 }
@@ -111,8 +116,7 @@ fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
     }
 }
 
-/// Passes a request that opens no dialog on, and the answer back. It keeps its Call-ID and number:
-/// what has no other id is known by them, also when it is sent again.
+/// Passes a request that opens no dialog on, and the answer back.
 async fn exchange(
     services: &Rc<Services>,
     incoming: &Incoming,
@@ -120,7 +124,28 @@ async fn exchange(
     recipient: &Address,
     hop: &Hop,
 ) {
-    let request = &incoming.request;
+    match pass_on(services, &incoming.request, sender, recipient, hop).await {
+        Ok(answer) => {
+            let code = answer.code().unwrap_or(500);
+            let reply = passed_back(code, Some(answer));
+            match code {
+                200..300 => services.reply(incoming, &reply),
+                _ => services.refuse(incoming, &reply, "next_server"),
+            }
+        }
+        Err(_) => services.refuse(incoming, &Reply::new(408), "next_server"),
+    }
+}
+
+/// Passes a request that opens no dialog on; the answer. It keeps its Call-ID and number: what has
+/// no other id is known by them, also when it is sent again.
+pub(super) async fn pass_on(
+    services: &Services,
+    request: &Message,
+    sender: &Address,
+    recipient: &Address,
+    hop: &Hop,
+) -> Result<Message, RequestFailed> {
     let method = request.method().unwrap_or(Method::Message);
     let number = request.cseq().map_or(1, |cseq| cseq.number);
     let cseq = format!("{number} {}", method.as_str());
@@ -144,19 +169,6 @@ async fn exchange(
     if let Some(content_type) = request.value(Name::ContentType) {
         onward = onward.body(content_type.as_bytes(), request.body().clone());
     }
-    match services
-        .endpoint
-        .exchange(onward.build(), Target::Message)
-        .await
-    {
-        Ok(answer) => {
-            let code = answer.code().unwrap_or(500);
-            let reply = passed_back(code, Some(answer));
-            match code {
-                200..300 => services.reply(incoming, &reply),
-                _ => services.refuse(incoming, &reply, "next_server"),
-            }
-        }
-        Err(_) => services.refuse(incoming, &Reply::new(408), "next_server"),
-    }
+    let endpoint = &services.endpoint;
+    endpoint.exchange(onward.build(), Target::Message).await
 }

@@ -1,4 +1,4 @@
-use super::{Services, disposition, drain, onward, precedence::is_behind};
+use super::{Services, disposition, drain, fetching::NO_QUEUE, onward, precedence::is_behind};
 use crate::{
     clock,
     deferred::Refusal,
@@ -26,6 +26,9 @@ pub(super) async fn message(
     sender: Address,
     recipient: Address,
 ) {
+    if is_not_to_wait(&incoming.request) {
+        return hand(&services, &incoming, &sender, &recipient).await;
+    }
     if let Some(notice) = disposition::notice(&services, &incoming.request) {
         return disposition::message(services, incoming, sender, Some(recipient), notice).await;
     }
@@ -44,6 +47,26 @@ pub(super) async fn message(
             onward::defer_message(&services, &incoming, sender, recipient, reason).await;
         }
     }
+}
+
+/// Whether a MESSAGE is not to be kept: it is kept already, by who sends it (RFC 3841 §9.1).
+pub(super) fn is_not_to_wait(request: &Message) -> bool {
+    let wishes = request.list(Name::RequestDisposition);
+    let mut wishes = wishes.iter();
+    wishes.any(|wish| wish.trim().eq_ignore_ascii_case(NO_QUEUE))
+}
+
+/// Hands a MESSAGE to the devices of the receiver, and says what came of it.
+async fn hand(services: &Rc<Services>, incoming: &Incoming, sender: &Address, to: &Address) {
+    let code = match deliver(services, &incoming.request, sender, to).await {
+        Ok(()) => {
+            services.metrics.live_pager.increment(1);
+            200
+        }
+        Err(Next::Pass(code)) => code,
+        Err(Next::Defer(_)) => 480,
+    };
+    services.reply(incoming, &Reply::new(code));
 }
 
 /// Sends the MESSAGE to every device of the receiver; the first 2xx is enough.

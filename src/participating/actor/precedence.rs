@@ -1,4 +1,4 @@
-use super::Services;
+use super::{Services, remote};
 use crate::{
     deferred::{Envelope, Kind},
     identity::Address,
@@ -27,6 +27,10 @@ pub(super) async fn is_behind(
     // what its receiver keeps back holds nothing up
     if !services.handing(recipient).await.is_ok_and(Handing::pushes) {
         return false;
+    }
+    if remote::keeper(services, recipient).is_some() {
+        // what waits elsewhere is being handed over as long as a device would take it
+        return services.drains.is_running(recipient);
     }
     let waiting = deferred.waiting(recipient).await;
     if !waiting.is_ok_and(|waiting| !waiting.is_empty()) {

@@ -101,14 +101,14 @@ impl AtHome {
         let services = &self.services;
         let request = proxied.request();
         let bindings = services.devices_of(&self.recipient);
+        let is_kept = !request.is(&Method::Options) && !pager::is_not_to_wait(request);
         let waits = !bindings.is_empty()
-            && !request.is(&Method::Options)
+            && is_kept
             && is_behind(services, request, &self.sender, &self.recipient).await;
         let next = match waits {
             true => Some(Next::Defer("older messages wait")),
             false => self.try_devices(&mut proxied, &bindings).await,
         };
-        let is_kept = !proxied.request().is(&Method::Options);
         match next {
             Some(Next::Defer(reason)) if is_kept => self.defer(proxied, reason).await,
             // what the devices said goes back by itself

@@ -1,4 +1,5 @@
 use super::{
+    Services,
     drain::{Round, Turn},
     focus,
     line::{Failed, Line},
@@ -191,7 +192,8 @@ impl<'a> Push<'a> {
         let ring = |device: &Binding| {
             let device = device.clone();
             async move {
-                let invite = |offer| self.invite(&device, (purpose, sender), offer);
+                let why = (purpose, Some(sender));
+                let invite = |offer| offering(services, recipient, &device, why, offer);
                 let owner = (recipient, &self.watch);
                 match is_ours {
                     false => Ok((Line::open(services, owner, invite).await?, None)),
@@ -221,40 +223,41 @@ impl<'a> Push<'a> {
             Finish::Off => Err(Turn::Again),
         }
     }
+}
 
-    /// The INVITE that offers what waits. Clients know by it what they get: stored messages by
-    /// Referred-By, a group's by the focus in the Contact, notifications by who asserts them.
-    fn invite(
-        &self,
-        device: &Binding,
-        (purpose, sender): (&Purpose, &Address),
-        offer: Vec<u8>,
-    ) -> InviteOptions {
-        let (services, recipient) = (&self.round.services, &self.round.recipient);
-        let domain = services.domain_of(recipient);
-        let user = match purpose {
-            Purpose::Notifications => psi::STANDFW,
-            _ => psi::DEFERRED,
-        };
-        let from = match purpose {
-            Purpose::Group(group) => group.to_string(),
-            // the receiver's own server keeps what it is told of the sender
-            Purpose::From(sender) if outbox::is_one(recipient) => sender.to_string(),
-            _ => format!("sip:{user}@{domain}"),
-        };
-        let contact = invitation::contact(user, &services.endpoint.sent_by(), true);
-        let contact = match purpose {
-            Purpose::Group(_) => invitation::as_focus(contact),
-            _ => contact,
-        };
-        let mut extra = Extra::new()
-            .header(Name::PAssertedIdentity.as_str(), format!("<{from}>"))
-            .header(Name::AcceptContact.as_str(), invitation::ACCEPT_CONTACT)
-            .body(mime::SDP, offer);
-        if let Purpose::From(_) | Purpose::Group(_) = purpose {
-            extra = extra.header(Name::ReferredBy.as_str(), format!("<{sender}>"));
-        }
-        let recipient = outbox::reader(recipient);
-        pager::call_to(services, device, &recipient, &from, contact, extra)
+/// The INVITE that offers `recipient` what waits. Clients know by it what they get: stored messages
+/// by Referred-By, a group's by the focus in the Contact, notifications by who asserts them.
+pub(super) fn offering(
+    services: &Services,
+    recipient: &Address,
+    device: &Binding,
+    (purpose, sender): (&Purpose, Option<&Address>),
+    offer: Vec<u8>,
+) -> InviteOptions {
+    let domain = services.domain_of(recipient);
+    let user = match purpose {
+        Purpose::Notifications => psi::STANDFW,
+        _ => psi::DEFERRED,
+    };
+    let from = match purpose {
+        Purpose::Group(group) => group.to_string(),
+        // the receiver's own server keeps what it is told of the sender
+        Purpose::From(sender) if outbox::is_one(recipient) => sender.to_string(),
+        _ => format!("sip:{user}@{domain}"),
+    };
+    let contact = invitation::contact(user, &services.endpoint.sent_by(), true);
+    let contact = match purpose {
+        Purpose::Group(_) => invitation::as_focus(contact),
+        _ => contact,
+    };
+    let mut extra = Extra::new()
+        .header(Name::PAssertedIdentity.as_str(), format!("<{from}>"))
+        .header(Name::AcceptContact.as_str(), invitation::ACCEPT_CONTACT)
+        .body(mime::SDP, offer);
+    let is_sent = matches!(purpose, Purpose::From(_) | Purpose::Group(_));
+    if let Some(sender) = sender.filter(|_| is_sent) {
+        extra = extra.header(Name::ReferredBy.as_str(), format!("<{sender}>"));
     }
+    let recipient = outbox::reader(recipient);
+    pager::call_to(services, device, &recipient, &from, contact, extra)
 }

@@ -19,6 +19,8 @@ struct Wanted {
     first: First,
     /// Whether it will ask for more, and ends the call itself.
     keep: bool,
+    /// Whether nothing but success reports tells that it has a message.
+    reports: bool,
 }
 
 /// What is sent of its own accord.
@@ -55,6 +57,9 @@ pub(super) async fn retrieve(mut call: Call) {
     call.accept(body, true, None);
     let owner = (call.sender.clone(), watch);
     let mut handover = Handover::new(services, owner, session.clone(), arrivals, remote);
+    if wanted.reports {
+        handover.believe_reports_only();
+    }
     tokio::select! {
         sent = send(wanted, &mut handover) => {
             let reason = match sent {
@@ -74,27 +79,33 @@ async fn wanted(call: &Call) -> Result<Wanted, Reply> {
     let lists = call.parts.iter();
     let mut lists = lists.filter(|part| mime::is(part.content_type(), mime::DEFERRED_LIST));
     let Some(part) = lists.next() else {
-        let (first, keep) = (First::All, false);
-        return Ok(Wanted { first, keep });
+        return Ok(Wanted {
+            first: First::All,
+            keep: false,
+            reports: false,
+        });
     };
     let list = DeferredList::parse(&part.body)
         .map_err(|_| Reply::new(400).because("Bad Deferred List"))?;
-    let keep = list.terms.keep;
+    let (keep, reports) = (list.terms.keep, list.terms.reports);
+    let wanted = |first| Wanted {
+        first,
+        keep,
+        reports,
+    };
     if list.terms.action == Some(Action::List) {
-        let first = First::Page(list.terms);
-        return Ok(Wanted { first, keep });
+        return Ok(wanted(First::Page(list.terms)));
     }
     let mut found = Vec::new();
     for reference in list.references() {
         let waiting = call.services.deferred.find(&call.sender, reference).await;
         found.extend(waiting.map_err(|_: StoreError| Reply::new(500))?);
     }
-    let first = match (found.is_empty(), keep) {
-        (false, _) => First::These(found),
-        (true, true) => First::Nothing,
-        (true, false) => return Err(Reply::new(404).because("No Such Message")),
-    };
-    Ok(Wanted { first, keep })
+    match (found.is_empty(), keep) {
+        (false, _) => Ok(wanted(First::These(found))),
+        (true, true) => Ok(wanted(First::Nothing)),
+        (true, false) => Err(Reply::new(404).because("No Such Message")),
+    }
 }
 
 async fn send(wanted: Wanted, handover: &mut Handover) -> Result<(), Broken> {

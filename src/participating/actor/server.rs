@@ -3,11 +3,11 @@ use super::{
     call::Call,
     deletion, deposit, disposition, drain,
     drains::Occasion,
-    focus, hint, live,
+    fetching, focus, hint, live,
     mailbox::{self, Subscriptions},
     onward, pager,
     precedence::is_behind,
-    proxying, retrieval,
+    proxying, remote, retrieval,
 };
 use crate::{
     clock,
@@ -20,7 +20,7 @@ use crate::{
         actor::Incoming,
         codec::{Method, Name},
     },
-    sip_core::{Kind, Reply, Verdict},
+    sip_core::{Kind, Reply, Verdict, is_third_party},
 };
 use actix::prelude::*;
 use std::{rc::Rc, time::Duration};
@@ -114,7 +114,8 @@ async fn warn(services: Rc<Services>, owner: Address) {
 async fn resume(services: Rc<Services>) {
     for address in services.location.addresses() {
         let waiting = services.deferred.waiting(&address).await;
-        if waiting.is_ok_and(|waiting| !waiting.is_empty()) {
+        let is_elsewhere = remote::keeper(&services, &address).is_some();
+        if is_elsewhere || waiting.is_ok_and(|waiting| !waiting.is_empty()) {
             drain::start(&services, &address, Occasion::Mail);
             tokio::time::sleep(RESUME_EVERY).await;
         }
@@ -142,9 +143,10 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
         if let Err((reply, kind)) = acceptable(&incoming) {
             return services.refuse(&incoming, &reply, kind);
         }
-        return match incoming.request.is(&Method::Subscribe) {
-            true => subscriptions.refresh(&services, &incoming, &tag),
-            false => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
+        return match incoming.request.method() {
+            Some(Method::Subscribe) => subscriptions.refresh(&services, &incoming, &tag),
+            Some(Method::Notify) => services.fetches.notified(&services, &incoming),
+            _ => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
         };
     }
     let found = route(
@@ -202,6 +204,7 @@ async fn serve_user(
         Route::Mailbox(mailbox, package) => {
             mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package).await;
         }
+        Route::Fetch => fetching::fetch(services, incoming, sender).await,
         Route::Delete => deletion::delete(services, incoming, sender).await,
         Route::Notifications => disposition::returned(services, incoming, sender).await,
         Route::Deferred => {
@@ -270,10 +273,12 @@ async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, rec
 
 /// REGISTER; whoever is there now gets what waits (flow R2).
 async fn register(services: &Rc<Services>, incoming: &Incoming) {
-    let handled = services
-        .registrar
-        .handle(&incoming.request, incoming.source)
-        .await;
+    let (request, source) = (&incoming.request, incoming.source);
+    let is_told = services.neighbours.trusts(source.addr.ip()) && is_third_party(request);
+    let handled = match is_told {
+        true => services.registrar.handle_third_party(request, source).await,
+        false => services.registrar.handle(request, source).await,
+    };
     services.reply(incoming, &handled.reply);
     if let Some(news) = handled.news
         && news.registered

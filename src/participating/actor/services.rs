@@ -1,4 +1,4 @@
-use super::{Legs, drains::Drains};
+use super::{Legs, drains::Drains, remote::Fetches};
 use crate::{
     clock,
     controlling::Groups,
@@ -67,6 +67,8 @@ pub struct Services {
     pub(super) parts: Parts,
     pub(super) endpoint: EndpointHandle,
     pub(super) switchboard: Rc<Switchboard>,
+    /// Lists of mailboxes elsewhere that are asked for.
+    pub(super) fetches: Fetches,
 }
 
 impl std::ops::Deref for Services {
@@ -84,6 +86,7 @@ impl Services {
             parts,
             endpoint,
             switchboard,
+            fetches: Fetches::default(),
         })
     }
 
