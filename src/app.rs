@@ -312,7 +312,7 @@ async fn start_sip(
     parts: Parts,
     trace: Option<Trace>,
 ) -> Outcome<Vec<EndpointHandle>> {
-    let servers: Arc<Mutex<Vec<Recipient<MailboxChanged>>>> = Arc::default();
+    let servers: Arc<Mutex<Vec<Addr<Server>>>> = Arc::default();
     let (started, shared) = (servers.clone(), parts.clone());
     let tap = trace.as_ref().map(Trace::sip_tap);
     let endpoints = sip::actor::start(shards, &config.sip, tap, move |endpoint| {
@@ -320,7 +320,7 @@ async fn start_sip(
         let board = board.expect("MSRP is started before SIP, on every shard");
         let server = Server::new(Services::new(shared.clone(), endpoint, board)).start();
         if let Ok(mut started) = started.lock() {
-            started.push(server.clone().recipient());
+            started.push(server.clone());
         }
         server.recipient()
     })
@@ -328,10 +328,13 @@ async fn start_sip(
     if let Some(trace) = trace {
         trace.sip_is_at(endpoints[0].local_addr());
     }
-    let listeners = servers
+    let servers = servers
         .lock()
         .map(|started| started.clone())
         .unwrap_or_default();
+    let listeners = servers.iter().map(|server| server.clone().recipient());
+    let listeners: Vec<Recipient<MailboxChanged>> = listeners.collect();
+    let first = servers.into_iter().take(1).map(Addr::recipient);
     let (location, watchers) = (parts.location.clone(), parts.watchers.clone());
     let interest: Interest = Arc::new(move |mailbox| {
         let is_asked_for = watchers.has(mailbox) || outbox::is_one(mailbox);
@@ -339,6 +342,6 @@ async fn start_sip(
     });
     Queue::new(parts.deferred, listeners, interest).start();
     GroupTimer::new(parts.groups).start();
-    BindingTimer::new(parts.location, Vec::new()).start();
+    BindingTimer::new(parts.location, first.collect()).start();
     Ok(endpoints)
 }

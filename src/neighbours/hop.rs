@@ -1,5 +1,6 @@
 use crate::sip::codec::Uri;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The neighbour a request goes to next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,14 @@ impl Hop {
             Ok(Uri::Sip(_)) => Ok(Self(Some(uri.to_owned()))),
             _ => Err(NotAHop::Uri),
         }
+    }
+
+    /// The address of the neighbour, where it is written down as one.
+    pub fn address(&self) -> Option<IpAddr> {
+        let Ok(Uri::Sip(uri)) = Uri::parse(self.0.as_ref()?) else {
+            return None;
+        };
+        uri.host.address()
     }
 
     /// The value of the Route header that leads there; none where the Request-URI does.

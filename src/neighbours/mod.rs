@@ -34,6 +34,18 @@ impl Neighbours {
         self.roles.contains(&role)
     }
 
+    /// Whether this node is a SIP core, and the home of its users is elsewhere: what they send and
+    /// are sent goes by that home first.
+    pub fn is_core_only(&self) -> bool {
+        self.plays(Role::SipCore) && !self.plays(Role::Participating)
+    }
+
+    /// Whether the neighbour that plays `role` is at this address.
+    pub fn is_at(&self, role: Role, address: IpAddr) -> bool {
+        let known = self.at(role).and_then(Hop::address);
+        known == Some(address.to_canonical())
+    }
+
     /// Whether what a neighbour at this address asserts about a sender is believed.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -4,6 +4,7 @@ use crate::{
     profile::{event, psi},
     sip::codec::{Message, Method, Name, Uri},
 };
+use std::net::IpAddr;
 
 /// Methods this server understands, for `Allow`.
 pub const ALLOW: &str =
@@ -100,7 +101,7 @@ impl NoRoute {
 }
 
 /// Decides where `request` goes, given the domains served here, who plays what around, and which
-/// addresses are groups that this node owns.
+/// addresses are groups that this node owns. It came from the address `source`.
 ///
 /// Errors: [`NoRoute`], with the status to answer.
 /// Source: RFC 3261 §8.2, §16.5; RFC 6665 §4.1.3 (489).
@@ -109,6 +110,7 @@ pub fn route(
     domains: &[String],
     neighbours: &Neighbours,
     is_group: &dyn Fn(&Address) -> bool,
+    source: IpAddr,
 ) -> Result<Route, NoRoute> {
     let method = request.method().ok_or(NoRoute::UnknownMethod)?;
     if let Method::Other(_) = method {
@@ -128,6 +130,9 @@ pub fn route(
         };
     }
     let target = Address::parse(request.uri_text()).map_err(|_| NoRoute::NoUser)?;
+    if neighbours.is_core_only() {
+        return by_core(target, domains, neighbours, source);
+    }
     if let Some(hop) = abroad(&target, domains, neighbours)? {
         return Ok(Route::Onward(target, hop));
     }
@@ -164,6 +169,25 @@ pub fn route(
     match keeps {
         true => Ok(route),
         false => onward(Role::Deferred, target),
+    }
+}
+
+/// Decides for a SIP core whose users have their home elsewhere: what they send and are sent goes
+/// by that home first, and what comes from there on to a device or to another domain.
+fn by_core(
+    target: Address,
+    domains: &[String],
+    neighbours: &Neighbours,
+    source: IpAddr,
+) -> Result<Route, NoRoute> {
+    match neighbours.at(Role::Participating) {
+        Some(home) if !neighbours.is_at(Role::Participating, source) => {
+            Ok(Route::Onward(target, home.clone()))
+        }
+        _ => Ok(match abroad(&target, domains, neighbours)? {
+            Some(hop) => Route::Onward(target, hop),
+            None => Route::Subscriber(target),
+        }),
     }
 }
 
@@ -224,6 +248,7 @@ mod tests {
             &["example.com".to_owned()],
             &neighbours,
             &is_club,
+            [127, 0, 0, 1].into(),
         )
     }
 
@@ -241,6 +266,31 @@ mod tests {
         );
         assert_eq!(routed("MESSAGE", club, None), Ok(Route::Group(group)));
         assert_eq!(routed("NOTIFY", club, None), Err(NoRoute::NotAllowed));
+    }
+
+    #[test]
+    fn core_asks_the_home_of_its_users_and_then_does_as_that_one_says() {
+        let config = "participating = \"sip:192.0.2.1\"\n[domains]\n\"b.example\" = \"sip:b\"";
+        let config: neighbours::Config = toml::from_str(config).unwrap();
+        let core = Neighbours::new(&[Role::SipCore], &config);
+        let routed = |uri: &str, source: [u8; 4]| {
+            let request = Builder::request(Method::Message, uri)
+                .header(Name::CSeq, "1 MESSAGE")
+                .header(Name::CallId, "c");
+            let ours = ["example.com".to_owned()];
+            route(&request.build(), &ours, &core, &|_| false, source.into()).unwrap()
+        };
+        let (home, device) = ([192, 0, 2, 1], [192, 0, 2, 9]);
+        let carol = Address::parse("sip:carol@b.example").unwrap();
+        let hop = |uri| neighbours::Hop::parse(uri).unwrap();
+        let asked = Route::Onward(bob(), hop("sip:192.0.2.1"));
+        assert_eq!(routed("sip:bob@example.com", device), asked);
+        let asked = Route::Onward(carol.clone(), hop("sip:192.0.2.1"));
+        assert_eq!(routed("sip:carol@b.example", device), asked);
+        let reached = routed("sip:bob@example.com", home);
+        assert_eq!(reached, Route::Subscriber(bob()));
+        let reached = routed("sip:carol@b.example", home);
+        assert_eq!(reached, Route::Onward(carol, hop("sip:b")));
     }
 
     fn bob() -> Address {

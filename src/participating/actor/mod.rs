@@ -32,6 +32,7 @@ mod proxying;
 mod push;
 mod race;
 mod remote;
+mod reporting;
 mod requests;
 mod retrieval;
 mod server;

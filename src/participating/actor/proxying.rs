@@ -25,12 +25,16 @@ pub(super) fn concerns(services: &Services, incoming: &Incoming, route: &Route) 
         method,
         Some(Method::Invite | Method::Message | Method::Options)
     );
-    match (route, services.config.mode) {
+    let (mode, is_core) = match services.neighbours.is_core_only() {
+        true => (Participation::Proxy, true),
+        false => (services.config.mode, false),
+    };
+    match (route, mode) {
         (Route::Onward(..), Participation::Proxy) => true,
         (Route::Onward(..), Participation::B2bua) => !may_be_ours,
         // notifications are booked where they may be kept
         (Route::Subscriber(_), Participation::Proxy) if is_notice(services, incoming) => false,
-        (Route::Subscriber(_), Participation::Proxy) => may_be_ours,
+        (Route::Subscriber(_), Participation::Proxy) => may_be_ours || is_core,
         _ => false,
     }
 }

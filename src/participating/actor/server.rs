@@ -7,7 +7,7 @@ use super::{
     mailbox::{self, Subscriptions},
     onward, pager,
     precedence::is_behind,
-    proxying, remote, retrieval,
+    proxying, remote, reporting, retrieval,
 };
 use crate::{
     clock,
@@ -20,7 +20,7 @@ use crate::{
         actor::Incoming,
         codec::{Method, Name},
     },
-    sip_core::{Kind, Reply, Verdict, is_third_party},
+    sip_core::{Kind, RegistrationChanged, Reply, Verdict, is_third_party},
 };
 use actix::prelude::*;
 use std::{rc::Rc, time::Duration};
@@ -102,6 +102,14 @@ impl Handler<MailboxChanged> for Server {
     }
 }
 
+impl Handler<RegistrationChanged> for Server {
+    type Result = ();
+
+    fn handle(&mut self, news: RegistrationChanged, _: &mut Self::Context) {
+        reporting::tell(&self.services, &news.address);
+    }
+}
+
 /// Warns the owner of a mailbox that is nearly full, if that is still to be done.
 async fn warn(services: Rc<Services>, owner: Address) {
     if let Err(error) = hint::warn(&services, &owner).await {
@@ -154,6 +162,7 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
         &services.core.domains,
         &services.neighbours,
         &|address| services.is_group(address),
+        incoming.source.addr.ip(),
     );
     let passes = found
         .as_ref()
@@ -280,6 +289,9 @@ async fn register(services: &Rc<Services>, incoming: &Incoming) {
         false => services.registrar.handle(request, source).await,
     };
     services.reply(incoming, &handled.reply);
+    if let Some(news) = &handled.news {
+        reporting::tell(services, &news.address);
+    }
     if let Some(news) = handled.news
         && news.registered
     {
