@@ -64,14 +64,17 @@ fn third_party(
     let seconds = left.max().map_or(0, |left| left.as_secs().max(1));
     let core = services.endpoint.contact_uri(None, Transport::Tcp);
     let from = format!("<{core}>;tag={}", services.endpoint.new_tag());
-    let mut request = Builder::request(Method::Register, &format!("sip:{}", user.domain().unwrap_or("localhost")))
-        .header(Name::MaxForwards, "70")
-        .header(Name::To, format!("<{user}>"))
-        .header(Name::From, from)
-        .header(Name::CallId, call_id)
-        .header(Name::CSeq, format!("{number} REGISTER"))
-        .header(Name::Contact, format!("<{core}>"))
-        .header(Name::Expires, seconds.to_string());
+    let mut request = Builder::request(
+        Method::Register,
+        &format!("sip:{}", user.domain().unwrap_or("localhost")),
+    )
+    .header(Name::MaxForwards, "70")
+    .header(Name::To, format!("<{user}>"))
+    .header(Name::From, from)
+    .header(Name::CallId, call_id)
+    .header(Name::CSeq, format!("{number} REGISTER"))
+    .header(Name::Contact, format!("<{core}>"))
+    .header(Name::Expires, seconds.to_string());
     if let Some(route) = home.route() {
         request = request.header(Name::Route, route);
     }
