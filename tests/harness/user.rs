@@ -119,10 +119,14 @@ pub fn message(octets: &Bytes, mode: Mode) -> Outgoing {
 }
 
 pub fn assert_is(received: &Received, octets: &Bytes, id: &str) {
+    assert_is_from(&address_of("alice"), received, octets, id);
+}
+
+pub fn assert_is_from(sender: &Address, received: &Received, octets: &Bytes, id: &str) {
     let hash: [u8; 32] = Sha256::digest(octets).into();
     assert_eq!(received.message_id, id);
     assert_eq!(received.size, octets.len() as u64);
     assert_eq!(received.sha256, hash);
-    assert_eq!(received.from, Some(address_of("alice")));
+    assert_eq!(received.from.as_ref(), Some(sender));
     assert!(received.date.is_some());
 }
