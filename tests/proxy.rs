@@ -304,6 +304,24 @@ fn message_goes_to_the_device_as_it_is_and_its_answer_comes_back() {
 }
 
 #[test]
+fn silent_device_of_a_receiver_whose_messages_nobody_keeps_is_told_as_unavailable() {
+    let server = proxying()
+        .with("server.roles", r#"["sip_core", "participating"]"#)
+        .with("participating.message_timeout", "300ms");
+    let server = ready(server.start());
+    let (mut alice, mut bob) = (End::udp(&server, "alice"), End::udp(&server, "bob"));
+    bob.register();
+    let text = alice.request(Method::Message, BOB, "void");
+    alice.send(&text.body("text/plain", "hello").build());
+    let first = bob.asked(&Method::Message);
+    assert_eq!(bob.asked(&Method::Message), first);
+    alice.hears(480);
+    // too late
+    bob.answer(&first, 200);
+    alice.hears_nothing();
+}
+
+#[test]
 fn datagrams_that_are_lost_are_sent_again_on_each_stretch() {
     let server = ready(proxying().start());
     let (mut alice, mut bob) = (End::udp(&server, "alice"), End::udp(&server, "bob"));

@@ -9,7 +9,7 @@ use crate::{
     clock,
     deferred::Envelope,
     identity::Address,
-    participating::{devices::Rest, pace::Pace},
+    participating::{Participation, devices::Rest, pace::Pace},
     policy::{Handing, Mode, Waiting, choose_mode},
     sip_core::Binding,
     store::StoreError,
@@ -145,6 +145,8 @@ impl Round {
         // some time may have passed in line
         let state = Readiness::of(services, recipient);
         let turn = match remote::keeper(services, recipient) {
+            // a server that does not participate leaves it to the devices to ask for it
+            Some(_) if services.config.mode == Participation::Proxy => Turn::Done,
             Some(keeper) => remote::hand_over(self, &state.ready, keeper).await,
             None => self.hand_over(&state.ready).await?,
         };

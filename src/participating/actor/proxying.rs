@@ -11,7 +11,7 @@ use crate::{
         codec::{Method, Name},
         proxy::{Onward, Outcome},
     },
-    sip_core::Binding,
+    sip_core::{Binding, Reply},
 };
 use std::{rc::Rc, time::Duration};
 
@@ -106,8 +106,10 @@ impl AtHome {
         let request = proxied.request();
         let bindings = services.devices_of(&self.recipient);
         let is_kept = !request.is(&Method::Options) && !pager::is_not_to_wait(request);
+        // what waits elsewhere is none of our business
         let waits = !bindings.is_empty()
             && is_kept
+            && services.neighbours.plays(Role::Deferred)
             && is_behind(services, request, &self.sender, &self.recipient).await;
         let next = match waits {
             true => Some(Next::Defer("older messages wait")),
@@ -115,8 +117,16 @@ impl AtHome {
         };
         match next {
             Some(Next::Defer(reason)) if is_kept => self.defer(proxied, reason).await,
+            Some(Next::Defer(_)) => self.refuse(proxied).await,
             // what the devices said goes back by itself
-            Some(Next::Defer(_) | Next::Pass(_)) | None => {}
+            Some(Next::Pass(_)) | None => {}
+        }
+    }
+
+    /// Nobody is there, and nobody keeps it: the sender is told, also where all were silent.
+    async fn refuse(&self, proxied: Proxied) {
+        if let Some(incoming) = proxied.take_back().await {
+            self.services.reply(&incoming, &Reply::new(480));
         }
     }
 
@@ -146,34 +156,37 @@ impl AtHome {
 
     /// The deferred function takes it: here, or at the server that plays it.
     async fn defer(self, mut proxied: Proxied, reason: &'static str) {
-        let Self {
-            services,
-            onward,
-            sender,
-            recipient,
-        } = self;
-        if services.neighbours.plays(Role::Deferred) {
-            let Some(incoming) = proxied.take_back().await else {
-                return;
-            };
-            if incoming.request.is(&Method::Message) {
-                return pager::keep(&services, &incoming, sender, recipient, reason).await;
-            }
-            if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
-                deposit::deposit(call, reason).await;
-            }
-            return;
+        if self.services.neighbours.plays(Role::Deferred) {
+            return self.keep(proxied, reason).await;
         }
-        let Some(hop) = services.neighbours.at(Role::Deferred) else {
-            // nobody keeps it: what the devices said goes back
-            return;
+        let Some(hop) = self.services.neighbours.at(Role::Deferred) else {
+            return self.refuse(proxied).await;
         };
         tracing::debug!(call_id = %proxied.request().call_id(), reason, "request diverted");
         let onward = Onward {
             routes: hop.route().into_iter().collect(),
-            ..onward
+            ..self.onward
         };
         proxied.try_target(&onward, Target::Message, None).await;
+        drain::mail_for(&self.services, &self.recipient);
+    }
+
+    async fn keep(self, proxied: Proxied, reason: &'static str) {
+        let Self {
+            services,
+            sender,
+            recipient,
+            ..
+        } = self;
+        let Some(incoming) = proxied.take_back().await else {
+            return;
+        };
+        if incoming.request.is(&Method::Message) {
+            return pager::keep(&services, &incoming, sender, recipient, reason).await;
+        }
+        if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
+            deposit::deposit(call, reason).await;
+        }
     }
 }
 
