@@ -1,9 +1,10 @@
 use rand::RngCore;
 
-/// `octets` random octets from the operating system, as lower-case hexadecimal.
+/// `octets` random octets that nobody can predict, as lower-case hexadecimal: from where
+/// [`random_u64`] has them.
 pub fn random_token(octets: usize) -> String {
     let mut random = vec![0; octets];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    rand::rng().fill_bytes(&mut random);
     hex::encode(random)
 }
 

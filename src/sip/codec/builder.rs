@@ -114,6 +114,16 @@ impl Builder {
         }
     }
 
+    /// Gives the request another Request-URI; nothing happens to a response. White space in `uri`
+    /// is dropped.
+    #[must_use]
+    pub fn uri(mut self, uri: &str) -> Self {
+        if let StartLine::Request { uri: old, .. } = &mut self.start {
+            *old = one_word(uri);
+        }
+        self
+    }
+
     /// Gives the response another reason phrase; nothing happens to a request.
     #[must_use]
     pub fn reason(mut self, phrase: &str) -> Self {
@@ -255,7 +265,11 @@ impl Builder {
     /// Writes the message.
     pub fn build(self) -> Message {
         let size: usize = self.lines.iter().map(|line| line.value.len() + 32).sum();
-        let mut writer = Writer::starting(self.start, size + self.body.len() + 128);
+        let mut writer = Writer::starting(
+            self.start,
+            size + self.body.len() + 128,
+            self.lines.len() + 2,
+        );
         for line in &self.lines {
             let text = line
                 .text

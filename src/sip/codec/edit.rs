@@ -1,6 +1,6 @@
 //! The changes a message goes through on its way: fields on top, a Via less, a Via stamped.
 use super::{
-    HeaderError, Message, Name,
+    HeaderError, Message, Name, Via,
     index::{Field, Index, Start},
     lex,
 };
@@ -69,14 +69,21 @@ impl Message {
     /// (see [`Via::stamp`](super::Via::stamp)).
     pub fn with_top_via_received(&self, source: SocketAddr) -> Result<Self, HeaderError> {
         let mut via = self.via()?;
+        Ok(match via.stamp(source) {
+            true => self.with_top_via_stamped(&via),
+            false => self.clone(),
+        })
+    }
+
+    /// The same message with `via` in place of its topmost Via.
+    pub fn with_top_via_stamped(&self, via: &Via) -> Self {
         let fields = &self.inner().index.fields;
-        let first = fields.iter().position(|field| field.name == Name::Via);
-        let Some(first) = first.filter(|_| via.stamp(source)) else {
-            return Ok(self.clone());
+        let Some(first) = fields.iter().position(|field| field.name == Name::Via) else {
+            return self.clone();
         };
         let value = self.text(&fields[first]);
         let rest = lex::find_outside(&value, b',').map_or("", |comma| &value[comma..]);
-        Ok(self.with_value(first, &format!("{via}{rest}")))
+        self.with_value(first, &format!("{via}{rest}"))
     }
 
     /// The same message with the first field of this name replaced by `value`; the field is added

@@ -1,14 +1,17 @@
 //! Where in the octets of a message its parts are. One pass, no copies.
 use super::{Limits, Method, Name, ParseError, lex};
 use memchr::{memchr, memchr2};
-use smallvec::SmallVec;
 use std::ops::Range;
 
-/// Positions in the head of one message.
+/// Room for the fields of most messages.
+const USUAL_FIELDS: usize = 16;
+
+/// Positions in the head of one message. Small, since it is moved a few times; and kept for half a
+/// minute with every answered transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     pub start: Start,
-    pub fields: SmallVec<[Field; 24]>,
+    pub fields: Vec<Field>,
     pub content_length: ContentLength,
     /// Length of the head, its empty line included.
     pub head: usize,
@@ -60,7 +63,7 @@ impl Index {
         let first = line_end(octets, 0, max_field)?;
         let mut index = Self {
             start: Start::of(&octets[..first])?,
-            fields: SmallVec::new(),
+            fields: Vec::with_capacity(USUAL_FIELDS),
             content_length: ContentLength::Absent,
             head: 0,
         };

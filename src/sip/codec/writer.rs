@@ -18,7 +18,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn starting(start: StartLine, capacity: usize) -> Self {
+    /// Begins a message of about so many octets and fields.
+    pub fn starting(start: StartLine, capacity: usize, fields: usize) -> Self {
         let mut octets = Vec::with_capacity(capacity);
         let start = match start {
             StartLine::Request { method, uri } => {
@@ -42,7 +43,7 @@ impl Writer {
         };
         let index = Index {
             start,
-            fields: Default::default(),
+            fields: Vec::with_capacity(fields),
             content_length: ContentLength::Absent,
             head: 0,
         };

@@ -40,11 +40,11 @@ impl Onward {
         let hops = request
             .max_forwards()
             .map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1));
-        let base = match &self.uri {
-            Some(uri) => request.with_uri(uri),
-            None => request.clone(),
-        };
-        let mut changed = Builder::from_message(&base).replace(Name::MaxForwards, hops.to_string());
+        let mut changed =
+            Builder::from_message(request).replace(Name::MaxForwards, hops.to_string());
+        if let Some(uri) = &self.uri {
+            changed = changed.uri(uri);
+        }
         if let Some(asserted) = &self.asserted {
             changed = changed
                 .remove(Name::PPreferredIdentity)
@@ -91,8 +91,9 @@ fn with_strict_router(request: Message) -> Message {
         return request;
     };
     let target = format!("<{}>", request.uri_text());
-    let base = request.with_uri(&strict.uri.to_string());
-    let turned = Builder::from_message(&base).remove(Name::Route);
+    let turned = Builder::from_message(&request)
+        .uri(&strict.uri.to_string())
+        .remove(Name::Route);
     let rest = routes[1..].iter();
     let turned = rest.fold(turned, |builder, route| {
         builder.header(Name::Route, route.as_ref())

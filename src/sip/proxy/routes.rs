@@ -51,11 +51,10 @@ pub fn arrive(request: &Message, ourselves: &Ourselves) -> Option<Message> {
     if own == 0 && target.is_none() {
         return None;
     }
-    let base = match &target {
-        Some(target) => request.with_uri(&target.uri.to_string()),
-        None => request.clone(),
-    };
-    let arrived = Builder::from_message(&base).remove(Name::Route);
+    let mut arrived = Builder::from_message(request).remove(Name::Route);
+    if let Some(target) = &target {
+        arrived = arrived.uri(&target.uri.to_string());
+    }
     let rest = routes[own..].iter();
     let arrived = rest.fold(arrived, |request, route| {
         request.header(Name::Route, route.as_ref())

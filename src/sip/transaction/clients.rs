@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 use std::{
     collections::{BTreeSet, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,7 +16,7 @@ pub(super) struct Clients {
     timers: Timers,
     limit: usize,
     table: Slab<Client>,
-    by_key: HashMap<Box<str>, u32>,
+    by_key: HashMap<Arc<str>, u32>,
     by_id: HashMap<RequestId, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
     /// Which transactions end with which stream.
@@ -27,9 +28,10 @@ struct Client {
     /// None for the CANCELs we make ourselves.
     id: Option<RequestId>,
     machine: Machine,
-    key: Box<str>,
+    key: Arc<str>,
     to: Peer,
-    request: Message,
+    /// Kept until the final response is here: then it is neither repeated nor cancelled.
+    request: Option<Message>,
     ack: Option<Message>,
     cancel: Cancel,
     armed: Option<Instant>,
@@ -47,6 +49,19 @@ enum Cancel {
 enum Machine {
     Invite(ClientInvite),
     Other(ClientOther),
+}
+
+impl Machine {
+    fn has_final_response(&self) -> bool {
+        matches!(
+            self,
+            Self::Invite(
+                ClientInvite::Completed { .. }
+                    | ClientInvite::Accepted { .. }
+                    | ClientInvite::Terminated
+            ) | Self::Other(ClientOther::Completed { .. } | ClientOther::Terminated)
+        )
+    }
 }
 
 /// Why a request was not taken.
@@ -123,13 +138,13 @@ impl Clients {
         request: Message,
         to: Peer,
     ) -> u32 {
-        let key: Box<str> = self.scratch.as_str().into();
+        let key: Arc<str> = self.scratch.as_str().into();
         let index = self.table.insert(Client {
             id,
             machine,
             key: key.clone(),
             to,
-            request,
+            request: Some(request),
             ack: None,
             cancel: Cancel::No,
             armed: None,
@@ -197,11 +212,14 @@ impl Clients {
     fn send_cancel(&mut self, index: u32, now: Instant, effects: &mut VecDeque<Effect>) {
         let client = &mut self.table[index as usize];
         client.cancel = Cancel::Sent;
+        let Some(cancel) = client.request.as_ref().map(derived::cancel) else {
+            return;
+        };
         if let Machine::Invite(machine) = &mut client.machine {
             // the callers found it in Proceeding
             let _ = machine.handle_cancelled(&self.timers, now);
         }
-        let (to, cancel) = (client.to, derived::cancel(&client.request));
+        let to = client.to;
         self.arm(index);
         if self.request(None, cancel, to, now, effects).is_err() {
             effects.push_back(Effect::Dropped(Dropped::Full));
@@ -267,15 +285,20 @@ impl Clients {
     ) {
         let client = &mut self.table[index as usize];
         let message = match step.send {
-            Some(Outgoing::Request) => Some(client.request.clone()),
+            Some(Outgoing::Request) => client.request.clone(),
             Some(Outgoing::Ack) => {
-                if let (None, Some(response)) = (&client.ack, &response) {
-                    client.ack = Some(derived::ack(&client.request, response));
+                if let (None, Some(response), Some(request)) =
+                    (&client.ack, &response, &client.request)
+                {
+                    client.ack = Some(derived::ack(request, response));
                 }
                 client.ack.clone()
             }
             _ => None,
         };
+        if client.machine.has_final_response() {
+            client.request = None;
+        }
         if let Some(message) = message {
             effects.push_back(Effect::Send {
                 to: client.to,

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 use std::{
     collections::{BTreeSet, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -19,7 +20,7 @@ pub(super) struct Servers {
     tags: u64,
     serial: u32,
     table: Slab<Server>,
-    by_key: HashMap<Box<str>, u32>,
+    by_key: HashMap<Arc<str>, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
     scratch: String,
 }
@@ -27,12 +28,35 @@ pub(super) struct Servers {
 struct Server {
     serial: u32,
     machine: Machine,
-    key: Box<str>,
+    key: Arc<str>,
     reply_to: Peer,
     /// Kept while a `100 Trying` may still be built from it.
     invite: Option<Message>,
+    /// Kept while it may have to be sent again from here; a 2xx to INVITE is repeated by its user.
     response: Option<Message>,
+    /// The To tag of our responses, once the response itself is gone.
+    tag: Option<Box<str>>,
     armed: Option<Instant>,
+}
+
+impl Server {
+    /// The To tag of our responses so far.
+    fn local_tag(&self) -> Option<String> {
+        if let Some(tag) = &self.tag {
+            return Some(tag.to_string());
+        }
+        let to = self.response.as_ref()?.to().ok()?;
+        to.tag().map(str::to_owned)
+    }
+
+    /// Lets go of a response that is never sent from here again: it stays for half a minute, and
+    /// there may be tens of thousands.
+    fn let_go(&mut self) {
+        if let Machine::Invite(ServerInvite::Accepted { .. }) = self.machine {
+            self.tag = self.local_tag().map(Into::into);
+            self.response = None;
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -127,7 +151,7 @@ impl Servers {
     ) {
         let reply_to = reply_to(&via, from);
         let request = match via.stamp(from.addr) {
-            true => request.with_top_via_received(from.addr).unwrap_or(request),
+            true => request.with_top_via_stamped(&via),
             false => request,
         };
         if self.table.len() >= self.limit {
@@ -156,7 +180,7 @@ impl Servers {
 
     fn insert(&mut self, machine: Machine, reply_to: Peer, invite: Option<Message>) -> ServerKey {
         self.serial = self.serial.wrapping_add(1);
-        let key: Box<str> = self.scratch.as_str().into();
+        let key: Arc<str> = self.scratch.as_str().into();
         let index = self.table.insert(Server {
             serial: self.serial,
             machine,
@@ -164,6 +188,7 @@ impl Servers {
             reply_to,
             invite,
             response: None,
+            tag: None,
             armed: None,
         });
         let index = u32::try_from(index).expect("the limit is far below 2^32");
@@ -188,10 +213,7 @@ impl Servers {
             .ok()
             .and_then(|()| self.by_key.get(self.scratch.as_str()).copied());
         let invite = invite.map(|index| (index, &self.table[index as usize]));
-        let tag = invite.and_then(|(_, server)| {
-            let to = server.response.as_ref()?.to().ok()?;
-            to.tag().map(str::to_owned)
-        });
+        let tag = invite.and_then(|(_, server)| server.local_tag());
         let code = if invite.is_some() { 200 } else { 481 };
         let undecided = invite.filter(|(_, server)| {
             matches!(
@@ -264,6 +286,9 @@ impl Servers {
             server.invite = None;
         }
         self.perform(key.index, step, effects);
+        if let Some(server) = self.get_mut(key) {
+            server.let_go();
+        }
         Ok(())
     }
 
