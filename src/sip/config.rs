@@ -43,6 +43,51 @@ pub struct Config {
     pub limits: Limits,
     /// Retransmission timers.
     pub timers: Timers,
+    /// How servers are found by their names.
+    pub dns: Dns,
+}
+
+/// How servers are found by their names (RFC 3263): the `[sip.dns]` table.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Whether names are looked up with NAPTR and SRV. Otherwise they stand for the addresses the
+    /// system has for them.
+    pub enabled: bool,
+    /// Name servers with their ports; those of the system if there are none.
+    pub nameservers: Vec<SocketAddr>,
+    /// How long one name server may take for one answer.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// How often a question is asked again.
+    pub attempts: usize,
+    /// Answers that are kept, each as long as it says.
+    pub max_cached: u64,
+    /// How long a server that failed is tried after all others of its name; one that says
+    /// Retry-After rests as long as that.
+    #[serde(with = "humantime_serde")]
+    pub rest: Duration,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            nameservers: Vec::new(),
+            timeout: Duration::from_secs(2),
+            attempts: 1,
+            max_cached: 1_024,
+            rest: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Dns {
+    /// How long everything that is to be asked for one request may take together.
+    pub fn limit(&self) -> Duration {
+        let tries = u32::try_from(self.attempts).unwrap_or(u32::MAX);
+        self.timeout.saturating_mul(tries.saturating_add(2))
+    }
 }
 
 impl Default for Config {
@@ -63,6 +108,7 @@ impl Default for Config {
             max_datagram: 1_300,
             limits: Limits::default(),
             timers: Timers::default(),
+            dns: Dns::default(),
         }
     }
 }

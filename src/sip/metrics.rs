@@ -32,6 +32,8 @@ pub struct Metrics {
     pub too_many_dialogs: Counter,
     /// Datagrams the kernel did not take.
     pub unsent: Counter,
+    /// Requests that went to the next server because one failed.
+    pub failovers: Counter,
     dropped: [Counter; 6],
 }
 
@@ -69,6 +71,11 @@ impl Metrics {
             Unit::Count,
             "SIP messages refused or dropped, by reason"
         );
+        describe_counter!(
+            "restante_sip_failovers_total",
+            Unit::Count,
+            "SIP requests sent to the next server because one failed"
+        );
         describe_gauge!("restante_sip_connections", Unit::Count, "Open SIP streams");
         describe_gauge!("restante_sip_dialogs", Unit::Count, "Live INVITE dialogs");
         describe_gauge!(
@@ -94,6 +101,7 @@ impl Metrics {
             too_many_connections: refused("too_many_connections"),
             too_many_dialogs: refused("too_many_dialogs"),
             unsent: refused("unsent"),
+            failovers: counter!("restante_sip_failovers_total"),
             dropped: [
                 Dropped::Unreadable,
                 Dropped::Full,

@@ -7,10 +7,11 @@ pub mod actor;
 pub mod codec;
 mod config;
 pub mod dialog;
+pub mod locate;
 pub mod metrics;
 pub mod proxy;
 mod responder;
 pub mod transaction;
 
-pub use config::Config;
+pub use config::{Config, Dns};
 pub use responder::{Responder, SharedResponder};

@@ -4,9 +4,11 @@ use super::{
     connections::Connections,
     datagrams::Datagrams,
     directory::Directory,
+    failover::Failover,
     forwards::Forwards,
     handle::Shared,
     inbound::Watch,
+    locator::Locator,
     orders::{
         AdmitDialog, Bind, CancelRequest, DialogMail, Drain, Lost, Received, ReleaseDialog,
         Respond, SendAck, Sink, Stop, Submit, WatchCancel, WriteFor,
@@ -18,6 +20,7 @@ use crate::{
     clock, net,
     sip::{
         codec::Message,
+        locate::Resting,
         metrics::Metrics,
         proxy::Ourselves,
         transaction::{Dropped, Effect, Layer, Peer, RequestId, ServerKey},
@@ -25,7 +28,7 @@ use crate::{
 };
 use actix::prelude::*;
 use hashbrown::HashMap;
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 /// The transactions, sockets and dialog table of one shard. Reached through an
 /// [`EndpointHandle`](super::EndpointHandle).
@@ -48,6 +51,9 @@ pub struct Endpoint {
     pub(super) streams: u64,
     pub(super) datagrams: Option<Addr<Datagrams>>,
     pub(super) lookups: usize,
+    pub(super) locator: Option<Rc<Locator>>,
+    pub(super) failover: Failover,
+    pub(super) resting: Resting,
     pub(super) draining: bool,
 }
 
@@ -79,6 +85,9 @@ impl Endpoint {
             streams: 0,
             datagrams: None,
             lookups: 0,
+            locator: None,
+            failover: Failover::default(),
+            resting: Resting::default(),
             draining: false,
             shared,
         }
@@ -90,7 +99,7 @@ impl Endpoint {
                 self.perform(effect, ctx);
             }
             let lost = self.wires.flush();
-            if lost.is_empty() {
+            if !self.send_failed_over(ctx) && lost.is_empty() {
                 break;
             }
             for connection in lost {

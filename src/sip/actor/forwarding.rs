@@ -160,6 +160,7 @@ impl Endpoint {
 
     /// Nothing more will be told about a request.
     pub(super) fn ended(&mut self, id: RequestId) {
+        self.failover.forget(id);
         if let Some(Sink::Forward(number)) = self.sinks.remove(&id) {
             if let Some(forward) = self.forwards.get_mut(number) {
                 forward.branches -= 1;
@@ -169,10 +170,13 @@ impl Endpoint {
     }
 
     /// Cancels a request of ours, also one that still waits for its connection.
-    pub(super) fn cancel(&mut self, id: RequestId) {
+    pub(super) fn cancel(&mut self, name: RequestId) {
+        let id = self.failover.current(name);
+        self.failover.settle(id);
         let is_known = self.layer.cancel(id, clock::now());
         if !is_known && let Some(sink) = self.sinks.remove(&id) {
-            self.untold(sink, id, RequestFailed::Transport);
+            self.failover.forget(id);
+            self.untold(sink, name, RequestFailed::Transport);
         }
     }
 

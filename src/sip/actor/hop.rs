@@ -1,5 +1,6 @@
 use crate::sip::{
     codec::{Host, Message, Name, SipUri, Uri},
+    locate::Named,
     transaction::{Peer, Transport},
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,11 +11,7 @@ pub(super) enum Hop {
     /// An address.
     Known(Peer),
     /// A name that has to be looked up.
-    Named {
-        host: Box<str>,
-        port: u16,
-        transport: Transport,
-    },
+    Named(Named),
     /// Nowhere we can send to: `tel:`, or a transport we do not speak.
     Nowhere,
 }
@@ -57,11 +54,11 @@ fn of_uri(uri: &SipUri) -> Hop {
         Host::Name(name) if name.eq_ignore_ascii_case("localhost") => {
             known(Ipv4Addr::LOCALHOST.into(), port, transport)
         }
-        Host::Name(name) => Hop::Named {
+        Host::Name(name) => Hop::Named(Named {
             host: name.clone(),
-            port,
-            transport,
-        },
+            port: uri.port,
+            transport: uri.transport().map(|_| transport),
+        }),
         Host::V4(address) => known((*address).into(), port, transport),
         Host::V6(address) => known((*address).into(), port, transport),
     }
@@ -112,12 +109,22 @@ mod tests {
 
     #[test]
     fn names_are_looked_up_and_the_unreachable_is_nowhere() {
-        let named = Hop::Named {
-            host: "example.com".into(),
-            port: 5060,
-            transport: Transport::Tcp,
+        let named = |port, transport| {
+            Hop::Named(Named {
+                host: "example.com".into(),
+                port,
+                transport,
+            })
         };
-        assert_eq!(hop("sip:bob@example.com;transport=tcp", None), named);
+        let tcp = Some(Transport::Tcp);
+        assert_eq!(
+            hop("sip:bob@example.com;transport=tcp", None),
+            named(None, tcp)
+        );
+        assert_eq!(
+            hop("sip:bob@example.com:5070", None),
+            named(Some(5070), None)
+        );
         for uri in [
             "tel:+491234",
             "sips:bob@192.0.2.1",

@@ -147,9 +147,13 @@ impl Endpoint {
     }
 
     pub(super) fn tell(&mut self, id: RequestId, kind: ClientEventKind) {
+        if self.fails_over(id, &kind) {
+            return;
+        }
+        let name = self.failover.name_of(id);
         if let Some(Sink::Forward(number)) = self.sinks.get(&id) {
             let number = *number;
-            return self.branch_told(number, id, kind);
+            return self.branch_told(number, name, kind);
         }
         let is_final = match &kind {
             ClientEventKind::Response { message, .. } => {
@@ -159,7 +163,7 @@ impl Endpoint {
         };
         match self.sinks.get_mut(&id) {
             Some(Sink::Actor { user, told }) => {
-                let event = ClientEvent { id, kind };
+                let event = ClientEvent { id: name, kind };
                 match is_final && !std::mem::replace(told, is_final) {
                     // one per request the user sent
                     true => user.do_send(event),

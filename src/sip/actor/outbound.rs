@@ -1,6 +1,6 @@
 //! How a request of ours finds its way: next hop, transport, connection.
 use super::{
-    Endpoint, RequestFailed, Target,
+    ClientEventKind, Endpoint, RequestFailed, Target,
     hop::{Hop, next_hop},
     orders::Sink,
     stream::Frames,
@@ -107,61 +107,20 @@ impl Endpoint {
         }
         match next_hop(&outbound.message) {
             Hop::Known(peer) => self.dispatch(outbound, peer, ctx),
-            Hop::Named {
-                host,
-                port,
-                transport,
-            } => self.look_up(outbound, &host, port, transport, ctx),
+            Hop::Named(named) => self.look_up(outbound, named, ctx),
             Hop::Nowhere => self.fail(outbound),
         }
     }
 
-    fn look_up(
+    /// Chooses the transport by length and finds or makes the connection.
+    pub(super) fn dispatch(
         &mut self,
-        outbound: Outbound,
-        host: &str,
-        port: u16,
-        transport: Transport,
+        mut outbound: Outbound,
+        mut peer: Peer,
         ctx: &mut Context<Self>,
     ) {
-        if self.lookups >= self.shared.config.max_pending {
-            self.metrics.refused("pending_full");
-            return self.fail(outbound);
-        }
-        self.lookups += 1;
-        let limit = self.shared.config.connect_timeout;
-        let wanted = (host.to_owned(), port);
-        let search = async move {
-            let found = tokio::time::timeout(limit, tokio::net::lookup_host(wanted)).await;
-            found
-                .ok()
-                .and_then(Result::ok)
-                .and_then(|mut found| found.next())
-        };
-        let done = search.into_actor(self).map(move |found, this, ctx| {
-            this.lookups -= 1;
-            match found {
-                Some(addr) => this.dispatch(
-                    outbound,
-                    Peer {
-                        addr,
-                        transport,
-                        connection: None,
-                    },
-                    ctx,
-                ),
-                None => this.fail(outbound),
-            }
-            this.perform_effects(ctx);
-        });
-        ctx.spawn(done);
-    }
-
-    /// Chooses the transport by length and finds or makes the connection.
-    fn dispatch(&mut self, mut outbound: Outbound, mut peer: Peer, ctx: &mut Context<Self>) {
         if peer.transport == Transport::Udp {
-            let longest = self.shared.config.max_datagram;
-            if outbound.length() <= longest {
+            if !self.is_too_long(&outbound) {
                 return self.transmit(outbound, peer);
             }
             outbound.by_length = true;
@@ -175,6 +134,10 @@ impl Endpoint {
             None if peer.transport == Transport::Tcp => self.connect(outbound, peer.addr, ctx),
             None => self.fail(outbound),
         }
+    }
+
+    pub(super) fn is_too_long(&self, outbound: &Outbound) -> bool {
+        outbound.length() > self.shared.config.max_datagram
     }
 
     fn transmit(&mut self, outbound: Outbound, to: Peer) {
@@ -297,15 +260,18 @@ impl Endpoint {
         self.fail_for(outbound, why);
     }
 
-    fn fail(&mut self, outbound: Outbound) {
+    pub(super) fn fail(&mut self, outbound: Outbound) {
         self.fail_for(outbound, RequestFailed::Transport);
     }
 
     fn fail_for(&mut self, outbound: Outbound, why: RequestFailed) {
         match outbound.kind {
+            Kind::Request(id) if self.fails_over(id, &ClientEventKind::TransportFailed) => {}
             Kind::Request(id) => {
+                let name = self.failover.name_of(id);
+                self.failover.forget(id);
                 if let Some(sink) = self.sinks.remove(&id) {
-                    self.untold(sink, id, why);
+                    self.untold(sink, name, why);
                 }
             }
             Kind::Ack => self.metrics.refused("ack_unsent"),

@@ -69,6 +69,13 @@ impl Message {
         Some(value.parse().unwrap_or(3600))
     }
 
+    /// Retry-After in seconds; one that begins with no number counts as absent (RFC 3261 §20.33).
+    pub fn retry_after(&self) -> Option<u32> {
+        let value = self.value(Name::RetryAfter)?;
+        let end = value.find(|octet: char| !octet.is_ascii_digit());
+        value[..end.unwrap_or(value.len())].parse().ok()
+    }
+
     /// Max-Forwards. One that is no number below 256 counts as absent (RFC 4475 §3.1.2.4).
     pub fn max_forwards(&self) -> Option<u8> {
         self.value(Name::MaxForwards)?.parse().ok()

@@ -147,11 +147,9 @@ impl Dialog {
     }
 }
 
-/// When the other end wants to be asked again.
+/// When the other end wants to be asked again: not at once, or two ends could keep each other busy.
 fn retry_after(response: &Message, now: Instant) -> Option<Instant> {
-    let value = response.value(Name::RetryAfter)?;
-    let digits = value.split(|octet: char| !octet.is_ascii_digit()).next()?;
-    // not at once, or two ends could keep each other busy
-    let seconds = digits.parse::<u64>().ok()?.clamp(1, 3_600);
-    now.checked_add(Duration::from_secs(seconds))
+    const LONGEST: u32 = 3_600;
+    let seconds = response.retry_after()?.clamp(1, LONGEST);
+    Some(now + Duration::from_secs(seconds.into()))
 }
