@@ -18,7 +18,7 @@ use crate::{
     neighbours::Neighbours,
     net::Shards,
     participating::{
-        self, Devices, Drains, Home, Legs, Watchers,
+        self, Conferences, Devices, Drains, Home, Legs, Watchers,
         actor::{Parts, Server, Services},
     },
     policy::{Settings, Standing},
@@ -210,10 +210,12 @@ pub async fn services(
         None => known.standing_in(store, address),
         Some(owner) => {
             let home = Home::of(&owner, &domains, &around);
-            Ok(match home.needs_outbox() || owned.is_group(&owner) {
-                true => Standing::Accepts(Settings::default()),
-                false => Standing::Unknown,
-            })
+            Ok(
+                match home.needs_outbox() || owned.is_group(&owner) || owned.is_factory(&owner) {
+                    true => Standing::Accepts(Settings::default()),
+                    false => Standing::Unknown,
+                },
+            )
         }
     });
     let run = clock::wall().millis();
@@ -263,6 +265,7 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
         metrics: participating::Metrics::register(),
         drains: Drains::new(config.participating.max_drains),
         devices: Devices::default(),
+        conferences: Conferences::new(&config.controlling),
         legs: Legs::default(),
         watchers: Watchers::default(),
         sessions: Arc::default(),
@@ -318,7 +321,11 @@ async fn start_sip(
     let endpoints = sip::actor::start(shards, &config.sip, tap, move |endpoint| {
         let board = SWITCHBOARD.with_borrow(Clone::clone);
         let board = board.expect("MSRP is started before SIP, on every shard");
+        let is_first = endpoint.shard() == 0;
         let server = Server::new(Services::new(shared.clone(), endpoint, board)).start();
+        if is_first {
+            shared.groups.tell(vec![server.clone().recipient()]);
+        }
         if let Ok(mut started) = started.lock() {
             started.push(server.clone());
         }

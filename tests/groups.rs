@@ -4,9 +4,14 @@ mod harness;
 
 use harness::{
     Server, Settings,
+    phone::Phone,
     user::{User, address_of, assert_is, noise},
 };
-use restante::client::{Content, Mode, Outcome, Outgoing};
+use restante::{
+    client::{Content, Mode, Outcome, Outgoing},
+    content::conference_info::{ConferenceInfo, State},
+    sip::codec::{Method, Name},
+};
 
 /// A server that owns the group `club` of Alice, Bob and Carol.
 fn club() -> Settings {
@@ -74,4 +79,100 @@ async fn who_does_not_belong_to_a_group_sends_nothing_to_it() {
             "{outcome:?}"
         );
     }
+}
+
+const LIST: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
+    <resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\" \
+    xmlns:cp=\"urn:ietf:params:xml:ns:copycontrol\"><list>\
+    <entry uri=\"sip:bob@localhost\" cp:copyControl=\"to\"/>\
+    <entry uri=\"sip:carol@localhost\" cp:copyControl=\"bcc\"/></list></resource-lists>";
+
+#[test]
+fn message_to_a_list_reaches_each_who_is_listed_and_names_no_blind_copies() {
+    let server = start(Settings::default());
+    let mut alice = Phone::new(&server, "alice");
+    let (mut bob, mut carol) = (Phone::new(&server, "bob"), Phone::new(&server, "carol"));
+    alice.register();
+    bob.register();
+    let body = format!(
+        "--b\r\nContent-Type: text/plain\r\n\r\nHello all\r\n\
+         --b\r\nContent-Type: application/resource-lists+xml\r\n\
+         Content-Disposition: recipient-list\r\n\r\n{LIST}\r\n--b--\r\n"
+    );
+    let factory = "sip:conference-factory@localhost";
+    let sent = alice.message(factory, "multipart/mixed;boundary=\"b\"", &body);
+    assert_eq!(sent, Some(202));
+    let to_bob = bob.answered(200);
+    carol.register();
+    let to_carol = carol.answered(200);
+    for copy in [&to_bob, &to_carol] {
+        assert_eq!(copy.method(), Some(Method::Message));
+        let from = copy.from().expect("From").uri.to_string();
+        assert_eq!(from, "sip:alice@localhost");
+        let text = String::from_utf8_lossy(copy.body()).into_owned();
+        assert!(text.contains("Hello all"), "{text}");
+        assert!(
+            text.contains("recipient-list-history; handling=optional"),
+            "{text}"
+        );
+        assert!(
+            text.contains("sip:bob@localhost") && !text.contains("carol"),
+            "{text}"
+        );
+    }
+    let nobody = alice.message(factory, "text/plain", "Hello nobody");
+    assert_eq!(nobody, Some(400));
+}
+
+#[actix::test]
+async fn who_watches_a_group_learns_who_comes_and_goes() {
+    let server = start(club());
+    let bob = User::of(&server, "bob").await.log_in().await;
+    let mut phone = Phone::new(&server, "alice");
+    phone.event = Some("conference");
+    phone.expires = Some(600);
+    let watch = "sip:club@localhost";
+    let told = |message: &restante::sip::codec::Message| {
+        assert_eq!(message.method(), Some(Method::Notify));
+        let event = message.value(Name::Event).map(|event| event.into_owned());
+        assert_eq!(event.as_deref(), Some("conference"));
+        ConferenceInfo::parse(message.body()).expect("conference-info")
+    };
+    // the phone blocks: it watches on a thread of its own
+    let (news, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let watching = std::thread::spawn(move || {
+        let answer = phone.request(&Method::Subscribe, watch, None);
+        assert_eq!(answer.code(), Some(200), "{answer:?}");
+        for _ in 0..3 {
+            news.send(phone.answered(200)).expect("somebody listens");
+        }
+    });
+    let first = heard.recv().await.expect("a notification");
+    let place = bob.device.join(&address_of("club")).await;
+    let place = place.expect("a place in the group");
+    let came = heard.recv().await.expect("a notification");
+    drop(place);
+    let left = heard.recv().await.expect("a notification");
+    watching.join().expect("nothing went wrong");
+    let full = told(&first);
+    assert_eq!((full.state, full.entity.as_str()), (State::Full, watch));
+    let users = full.users.expect("users").users;
+    assert_eq!(users.len(), 3);
+    for (message, status) in [(came, "connected"), (left, "disconnected")] {
+        let text = String::from_utf8_lossy(message.body()).into_owned();
+        assert_eq!(told(&message).state, State::Partial);
+        assert!(text.contains("sip:bob@localhost"), "{text}");
+        assert!(text.contains(&format!(">{status}<")), "{text}");
+    }
+}
+
+#[test]
+fn who_does_not_belong_to_a_group_does_not_watch_it() {
+    let server = start(club());
+    let mut eve = Phone::new(&server, "eve");
+    eve.event = Some("conference");
+    let answer = eve.request(&Method::Subscribe, "sip:club@localhost", None);
+    assert_eq!(answer.code(), Some(403));
+    let unknown = eve.request(&Method::Subscribe, "sip:nobody@localhost", None);
+    assert_eq!(unknown.code(), Some(489));
 }

@@ -11,7 +11,9 @@ mod request;
 mod tap;
 
 pub use crate::sip::transaction::Peer;
-pub use actor::{DeferredLine, Device, DeviceConfig, Host, Incoming, RelayLine, Summaries};
+pub use actor::{
+    Conference, DeferredLine, Device, DeviceConfig, Host, Incoming, RelayLine, Summaries,
+};
 pub use config::Config;
 pub use enrolment::RelayLogin;
 pub use error::ClientError;

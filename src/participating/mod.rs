@@ -23,7 +23,7 @@ mod watchers;
 mod ways;
 mod wrapping;
 
-pub use actor::{Drains, Legs};
+pub use actor::{Conferences, Drains, Legs};
 pub use batch::Channels;
 pub use config::{Config, Participation};
 pub use devices::Devices;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 pub const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY";
 /// Event packages this server notifies, for `Allow-Events`.
-pub const ALLOW_EVENTS: &str = "message-summary, deferred-messages";
+pub const ALLOW_EVENTS: &str = "message-summary, deferred-messages, conference";
 
 /// Where a request outside a dialog goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub enum Package {
     Summary,
     /// What waits (OMA deferred list).
     List,
+    /// Who is in a group (RFC 4575).
+    Conference,
 }
 
 /// Why a request has no route.
@@ -139,6 +141,10 @@ pub fn route(
     if is_group(&target) {
         return match method {
             Method::Invite | Method::Message | Method::Options => Ok(Route::Group(target)),
+            Method::Subscribe if package(request)? == Package::Conference => {
+                Ok(Route::Group(target))
+            }
+            Method::Subscribe => Err(NoRoute::BadEvent),
             _ => Err(NoRoute::NotAllowed),
         };
     }
@@ -156,7 +162,13 @@ pub fn route(
         }
         (Method::Message, psi::IMDN) => return onward(Role::Participating, target),
         (_, psi::DEFERRED | psi::DELETE | psi::IMDN) => return Err(NoRoute::NotAllowed),
-        (Method::Subscribe, _) => Route::Mailbox(target.clone(), package(request)?),
+        (Method::Subscribe, _) => match package(request)? {
+            Package::Conference if neighbours.at(Role::Controlling).is_some() => {
+                return onward(Role::Controlling, target);
+            }
+            Package::Conference => return Err(NoRoute::BadEvent),
+            package => Route::Mailbox(target.clone(), package),
+        },
         (Method::Invite | Method::Message | Method::Options, _) => {
             return match (neighbours.plays(Role::Participating), keeps) {
                 (true, _) => Ok(Route::Subscriber(target)),
@@ -215,6 +227,7 @@ fn package(request: &Message) -> Result<Package, NoRoute> {
     match name {
         event::MESSAGE_SUMMARY => Ok(Package::Summary),
         event::DEFERRED_MESSAGES => Ok(Package::List),
+        event::CONFERENCE => Ok(Package::Conference),
         _ => Err(NoRoute::BadEvent),
     }
 }
@@ -225,6 +238,7 @@ impl Package {
         match self {
             Self::Summary => event::MESSAGE_SUMMARY,
             Self::List => event::DEFERRED_MESSAGES,
+            Self::Conference => event::CONFERENCE,
         }
     }
 }
@@ -266,6 +280,10 @@ mod tests {
         );
         assert_eq!(routed("MESSAGE", club, None), Ok(Route::Group(group)));
         assert_eq!(routed("NOTIFY", club, None), Err(NoRoute::NotAllowed));
+        let watched = routed("SUBSCRIBE", club, Some("conference"));
+        assert!(matches!(watched, Ok(Route::Group(_))));
+        let summary = routed("SUBSCRIBE", club, Some("message-summary"));
+        assert_eq!(summary, Err(NoRoute::BadEvent));
     }
 
     #[test]

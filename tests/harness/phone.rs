@@ -25,6 +25,8 @@ pub struct Phone {
     number: u32,
     /// What `Expires` says: the lifetime of a login or of a message.
     pub expires: Option<u32>,
+    /// What `Event` says.
+    pub event: Option<&'static str>,
     /// Transactions that were answered, and how.
     answers: HashMap<String, Bytes>,
     /// Requests that came while a response was awaited.
@@ -46,6 +48,7 @@ impl Phone {
             responder: Responder::new(account),
             number: 0,
             expires: None,
+            event: None,
             answers: HashMap::new(),
             early: VecDeque::new(),
         }
@@ -138,6 +141,10 @@ impl Phone {
         let lifetime = lifetime.or((*method == Method::Register).then_some(600));
         let request = match lifetime {
             Some(seconds) => request.value(Name::Expires, format_args!("{seconds}")),
+            None => request,
+        };
+        let request = match self.event {
+            Some(event) => request.header(Name::Event, event),
             None => request,
         };
         let signed = self

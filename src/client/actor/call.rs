@@ -132,7 +132,7 @@ impl<'a> Call<'a> {
     }
 
     /// The octets to send and their type, in a form the other side takes.
-    async fn source(
+    pub async fn source(
         &self,
         remote: &MessageMedia,
     ) -> Result<Result<(String, Source), Outcome>, ClientError> {
@@ -153,7 +153,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn failed(&self, failure: Failure) -> Result<Outcome, ClientError> {
+    pub fn failed(&self, failure: Failure) -> Result<Outcome, ClientError> {
         const NAME: &str = "channel";
         match failure {
             Failure::Status(408) => Err(ClientError::TimedOut(NAME)),

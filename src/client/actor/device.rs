@@ -1,6 +1,6 @@
 //! One device of one user.
 use super::{
-    DeferredLine, Host, registration, retrieval, send,
+    Conference, DeferredLine, Host, conference, registration, retrieval, send,
     state::{State, success},
     subscription,
 };
@@ -140,6 +140,23 @@ impl Device {
             entry.to = Some(recipient.clone());
         }
         self.delete(list).await
+    }
+
+    /// Comes into a group: what its members send comes in like all other messages, as long as the
+    /// result lives.
+    pub async fn join(&self, group: &Address) -> Result<Conference, ClientError> {
+        conference::join(&self.0, group).await
+    }
+
+    /// Makes a group of this user and `members`, and comes into it. `factory` is what makes groups
+    /// at the server, such as `sip:conference-factory@example.com`.
+    pub async fn call_together(
+        &self,
+        factory: &Address,
+        members: &[Address],
+        subject: Option<&str>,
+    ) -> Result<Conference, ClientError> {
+        conference::make(&self.0, factory, members, subject).await
     }
 
     async fn delete(&self, list: DeferredList) -> Result<(), ClientError> {

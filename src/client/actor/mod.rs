@@ -1,6 +1,7 @@
 //! Where the client meets sockets, files and time.
 mod answer;
 mod call;
+mod conference;
 mod device;
 mod host;
 mod inbound;
@@ -20,6 +21,7 @@ mod spool;
 mod state;
 mod subscription;
 
+pub use conference::Conference;
 pub use device::{Device, DeviceConfig, Incoming, Summaries};
 pub use host::Host;
 pub use relay_line::RelayLine;

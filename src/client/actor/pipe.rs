@@ -35,6 +35,50 @@ pub(super) fn pipe() -> (Box<dyn Sink>, Events) {
     (Box::new(sink), events)
 }
 
+/// Parts what comes for a session that sends and receives: what becomes of its own messages comes
+/// out of the first end, what the other side sends out of the second one.
+pub(super) fn part(mut events: Events, session: &SessionHandle) -> (Events, Events) {
+    let ((to_answers, answers), (to_messages, messages)) = (pipe(), pipe());
+    let mut fork = Fork {
+        answers: to_answers,
+        messages: to_messages,
+    };
+    // what came before stays in its order
+    let mut early = Vec::new();
+    while let Ok(event) = events.events.try_recv() {
+        early.push(event);
+    }
+    fork.handle(&mut early, session);
+    session.set_sink(Box::new(fork));
+    (answers, messages)
+}
+
+/// Both ways out of a session.
+struct Fork {
+    answers: Box<dyn Sink>,
+    messages: Box<dyn Sink>,
+}
+
+impl Sink for Fork {
+    fn handle(&mut self, events: &mut Vec<SessionEvent>, session: &SessionHandle) {
+        let (mut answers, mut messages) = (Vec::new(), Vec::new());
+        for event in events.drain(..) {
+            match event {
+                SessionEvent::Response { .. } | SessionEvent::Report(_) => answers.push(event),
+                SessionEvent::Head(_) | SessionEvent::Body(..) | SessionEvent::End(..) => {
+                    messages.push(event);
+                }
+                both => {
+                    answers.push(both.clone());
+                    messages.push(both);
+                }
+            }
+        }
+        self.answers.handle(&mut answers, session);
+        self.messages.handle(&mut messages, session);
+    }
+}
+
 impl Sink for Pipe {
     fn handle(&mut self, events: &mut Vec<SessionEvent>, session: &SessionHandle) {
         for event in events.drain(..) {

@@ -164,6 +164,10 @@ impl Round {
             recipient,
             ..
         } = self;
+        for invitation in services.legs.invitations(recipient) {
+            let watch = services.deferred.watch(recipient);
+            Push::new(self, devices, watch).call_in(&invitation).await;
+        }
         let waiting = services.deferred.waiting(recipient).await?;
         let head = waiting.head.unwrap_or(u64::MAX);
         services.devices.forget_before(recipient, head);

@@ -1,4 +1,4 @@
-use super::{Services, pages::Page};
+use super::{Services, focus::Watcher, pages::Page};
 use crate::{
     clock,
     content::message_summary::{MULTIMEDIA_MESSAGE, MessageSummary},
@@ -11,12 +11,14 @@ use crate::{
         dialog::Dialog,
     },
     sip_core::Reply,
+    store::StoreError,
 };
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -25,17 +27,39 @@ use tokio::sync::Notify;
 #[derive(Clone, Default)]
 pub(super) struct Subscriptions(Rc<RefCell<HashMap<String, Rc<Subscription>>>>);
 
-/// One watch on a mailbox (RFC 6665): the dialog, and what its flow is to do next.
+/// One subscription (RFC 6665): the dialog, and what its flow is to do next.
 struct Subscription {
-    mailbox: Address,
+    /// What is watched.
+    address: Address,
     package: Package,
-    page: Page,
+    subject: Subject,
     dialog: RefCell<Dialog>,
     target: Cell<Target>,
     until: Cell<Instant>,
-    wake: Notify,
-    _watch: Watch,
+    wake: Arc<Notify>,
     _open: Open,
+}
+
+/// What a subscription tells of.
+enum Subject {
+    Mailbox {
+        page: Page,
+        _watch: Watch,
+    },
+    Conference {
+        watcher: RefCell<Watcher>,
+        /// Whether all is to be told again, as after a refresh (RFC 4575 §5.2).
+        wants_all: Cell<bool>,
+    },
+}
+
+/// What the next NOTIFY says.
+enum Report {
+    Document(&'static str, Bytes),
+    /// There is nothing new to tell.
+    Nothing,
+    /// What was watched is no more.
+    Over,
 }
 
 /// Removes a subscription from the table however its flow ends.
@@ -57,7 +81,7 @@ impl Subscriptions {
     /// Tells whoever watches `mailbox` that it has changed.
     pub fn changed(&self, mailbox: &Address) {
         for subscription in self.0.borrow().values() {
-            if subscription.mailbox == *mailbox {
+            if subscription.address == *mailbox {
                 subscription.wake.notify_one();
             }
         }
@@ -83,9 +107,12 @@ impl Subscriptions {
         subscription.target.set(Target::Flow(incoming.source));
         let granted = granted(services, &incoming.request);
         subscription.until.set(clock::now() + granted);
+        if let Subject::Conference { wants_all, .. } = &subscription.subject {
+            wants_all.set(true);
+        }
         services.respond(
             incoming,
-            accepted(services, incoming, &subscription.mailbox, granted, tag),
+            accepted(services, incoming, &subscription.address, granted, tag),
         );
         subscription.wake.notify_one();
     }
@@ -103,6 +130,58 @@ pub(super) async fn subscribe(
     if watcher != mailbox {
         return services.refuse(&incoming, &Reply::new(403), "not_the_owner");
     }
+    let limit = services.config.max_subscriptions;
+    let watchers = &services.watchers;
+    let Some(watch) = watchers.watch(&mailbox, &contact_of(&incoming.request), limit) else {
+        return services.refuse(&incoming, &crowded(), "max_subscriptions");
+    };
+    let subject = Subject::Mailbox {
+        page: page_of(&incoming.request),
+        _watch: watch,
+    };
+    begin(services, table, incoming, (mailbox, package), |_| subject).await;
+}
+
+/// Takes a SUBSCRIBE for a group. Only those may look who belong to it.
+pub(super) async fn subscribe_to_group(
+    services: Rc<Services>,
+    table: Subscriptions,
+    incoming: Incoming,
+    watcher: Address,
+    address: Address,
+) {
+    let group = match services.groups.get(&address).await {
+        Ok(Some(group)) => group,
+        Ok(None) => return services.refuse(&incoming, &Reply::new(404), "no_group"),
+        Err(_) => return services.refuse(&incoming, &Reply::new(500), "store"),
+    };
+    if !group.has(&watcher) && !group.is_owner(&watcher) {
+        return services.refuse(&incoming, &Reply::new(403), "not_member");
+    }
+    if table.0.borrow().len() >= services.config.max_subscriptions {
+        return services.refuse(&incoming, &crowded(), "max_subscriptions");
+    }
+    let conferences = services.conferences.clone();
+    let subject = |wake: &Arc<Notify>| Subject::Conference {
+        watcher: RefCell::new(conferences.watch(&group, wake.clone())),
+        wants_all: Cell::new(true),
+    };
+    let watched = (address, Package::Conference);
+    begin(services, table, incoming, watched, subject).await;
+}
+
+fn crowded() -> Reply {
+    Reply::new(503).with(Name::RetryAfter, "30")
+}
+
+/// Accepts a subscription and notifies until it ends.
+async fn begin(
+    services: Rc<Services>,
+    table: Subscriptions,
+    incoming: Incoming,
+    (address, package): (Address, Package),
+    subject: impl FnOnce(&Arc<Notify>) -> Subject,
+) {
     let tag = services.endpoint.new_tag();
     let dialog = match Dialog::callee(&incoming.request, &tag) {
         Ok(dialog) => dialog,
@@ -110,29 +189,21 @@ pub(super) async fn subscribe(
             return services.refuse(&incoming, &Reply::new(error.status()), error.kind());
         }
     };
-    let limit = services.config.max_subscriptions;
-    let Some(watch) = services
-        .watchers
-        .watch(&mailbox, &contact_of(&incoming.request), limit)
-    else {
-        let reply = Reply::new(503).with(Name::RetryAfter, "30");
-        return services.refuse(&incoming, &reply, "max_subscriptions");
-    };
     let granted = granted(&services, &incoming.request);
+    let wake = Arc::<Notify>::default();
     let subscription = Rc::new(Subscription {
         dialog: RefCell::new(dialog),
         target: Cell::new(Target::Flow(incoming.source)),
         until: Cell::new(clock::now() + granted),
-        wake: Notify::new(),
+        subject: subject(&wake),
+        wake,
         package,
-        page: page_of(&incoming.request),
-        _watch: watch,
         _open: services.metrics.open_subscription(),
-        mailbox,
+        address,
     });
     services.respond(
         &incoming,
-        accepted(&services, &incoming, &subscription.mailbox, granted, &tag),
+        accepted(&services, &incoming, &subscription.address, granted, &tag),
     );
     // the dialog stands with the 200: confirmed before the first NOTIFY
     let _ = subscription.dialog.borrow_mut().confirm(None);
@@ -163,47 +234,76 @@ async fn watch_over(services: &Rc<Services>, subscription: &Subscription) {
 
 /// Sends one NOTIFY; false if the subscriber is gone.
 async fn notify(services: &Rc<Services>, subscription: &Subscription, left: Duration) -> bool {
-    let (content_type, body) = match document(services, subscription).await {
-        Ok(document) => document,
+    let report = match report(services, subscription).await {
+        Ok(report) => report,
         Err(error) => {
             tracing::warn!(%error, "mailbox could not be read for its subscriber");
             return false;
         }
     };
-    let state = match left.as_secs() {
-        0 => "terminated;reason=timeout".to_owned(),
-        seconds => format!("active;expires={seconds}"),
+    let state = match (&report, left.as_secs()) {
+        (Report::Nothing, 1..) => return true,
+        (Report::Over, _) => "terminated;reason=noresource".to_owned(),
+        (_, 0) => "terminated;reason=timeout".to_owned(),
+        (_, seconds) => format!("active;expires={seconds}"),
     };
+    let is_over = matches!(report, Report::Over);
     let request = subscription
         .dialog
         .borrow_mut()
         .request(Method::Notify)
-        .header(Name::Contact, contact(services, &subscription.mailbox))
+        .header(Name::Contact, contact(services, &subscription.address))
         .header(Name::Event, subscription.package.as_str())
-        .header(Name::SubscriptionState, state)
-        .body(content_type, body)
-        .build();
+        .header(Name::SubscriptionState, state);
+    let request = match report {
+        Report::Document(content_type, body) => request.body(content_type, body),
+        Report::Nothing | Report::Over => request,
+    };
     let answer = services
         .endpoint
-        .exchange(request, subscription.target.get())
+        .exchange(request.build(), subscription.target.get())
         .await;
-    answer.is_ok_and(|answer| matches!(answer.code(), Some(200..300)))
+    !is_over && answer.is_ok_and(|answer| matches!(answer.code(), Some(200..300)))
+}
+
+async fn report(services: &Services, subscription: &Subscription) -> Result<Report, StoreError> {
+    match &subscription.subject {
+        Subject::Mailbox { page, .. } => {
+            let watched = (&subscription.address, subscription.package);
+            let (content_type, body) = document(services, watched, page).await?;
+            Ok(Report::Document(content_type, body))
+        }
+        Subject::Conference { watcher, wants_all } => {
+            let mut watcher = watcher.borrow_mut();
+            if watcher.is_over() {
+                return Ok(Report::Over);
+            }
+            let told = match wants_all.take() {
+                true => watcher.full(),
+                false => watcher.changes(),
+            };
+            let told = told.map(|told| told.to_bytes().into());
+            Ok(told.map_or(Report::Nothing, |body| {
+                Report::Document(mime::CONFERENCE_INFO, body)
+            }))
+        }
+    }
 }
 
 async fn document(
     services: &Services,
-    subscription: &Subscription,
-) -> Result<(&'static str, Bytes), crate::store::StoreError> {
-    let mailbox = &subscription.mailbox;
-    match subscription.package {
+    (mailbox, package): (&Address, Package),
+    page: &Page,
+) -> Result<(&'static str, Bytes), StoreError> {
+    match package {
         Package::Summary => {
             let waiting = services.deferred.waiting(mailbox).await?;
             let count = waiting.count.try_into().unwrap_or(u32::MAX);
             let summary = MessageSummary::of_new(mailbox.as_str(), MULTIMEDIA_MESSAGE, count);
             Ok((mime::MESSAGE_SUMMARY, summary.to_bytes().into()))
         }
-        Package::List => {
-            let list = subscription.page.of_mailbox(services, mailbox).await?;
+        Package::List | Package::Conference => {
+            let list = page.of_mailbox(services, mailbox).await?;
             Ok((mime::DEFERRED_LIST, list.to_bytes().into()))
         }
     }

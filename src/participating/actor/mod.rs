@@ -40,6 +40,6 @@ mod services;
 mod underway;
 
 pub use drains::Drains;
-pub use focus::Legs;
+pub use focus::{Conferences, Legs};
 pub use server::Server;
 pub use services::{Parts, Services};

@@ -1,7 +1,7 @@
 use super::{
     Services,
     drain::{Round, Turn},
-    focus,
+    focus::{self, Invitation},
     line::{Failed, Line},
     pager,
     race::{Finish, race},
@@ -79,6 +79,14 @@ impl<'a> Push<'a> {
             if self.round.services.drains.is_crowded() {
                 return Ok(Turn::Again);
             }
+        }
+    }
+
+    /// Calls the reader into a group where nothing waits yet.
+    pub async fn call_in(&self, invitation: &Invitation) {
+        let purpose = Purpose::Group(invitation.group.clone());
+        if let Ok(open) = self.ring(self.devices, (&purpose, &invitation.by)).await {
+            self.leave_to_leg(&invitation.group, open);
         }
     }
 
@@ -189,11 +197,19 @@ impl<'a> Push<'a> {
             ..
         } = self.round;
         let is_ours = matches!(purpose, Purpose::Group(group) if services.is_group(group));
+        let subject = match purpose {
+            Purpose::Group(group) if is_ours => subject_of(services, group).await,
+            _ => None,
+        };
+        let subject = subject.as_deref();
         let ring = |device: &Binding| {
             let device = device.clone();
             async move {
                 let why = (purpose, Some(sender));
-                let invite = |offer| offering(services, recipient, &device, why, offer);
+                let invite = |offer| {
+                    let options = offering(services, recipient, &device, why, offer);
+                    about(options, subject)
+                };
                 let owner = (recipient, &self.watch);
                 match is_ours {
                     false => Ok((Line::open(services, owner, invite).await?, None)),
@@ -236,6 +252,7 @@ pub(super) fn offering(
 ) -> InviteOptions {
     let domain = services.domain_of(recipient);
     let user = match purpose {
+        Purpose::Group(group) => group.user(),
         Purpose::Notifications => psi::STANDFW,
         _ => psi::DEFERRED,
     };
@@ -260,4 +277,19 @@ pub(super) fn offering(
     }
     let recipient = outbox::reader(recipient);
     pager::call_to(services, device, &recipient, &from, contact, extra)
+}
+
+/// The same, with what it is about.
+fn about(options: InviteOptions, subject: Option<&str>) -> InviteOptions {
+    let extra = match subject {
+        Some(subject) => options.extra.header(Name::Subject.as_str(), subject),
+        None => options.extra,
+    };
+    InviteOptions { extra, ..options }
+}
+
+/// What a group is about.
+async fn subject_of(services: &Services, group: &Address) -> Option<String> {
+    let group = services.groups.get(group).await.ok().flatten()?;
+    group.subject.clone()
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock,
+    controlling::GroupChanged,
     deferred::MailboxChanged,
     identity::{Address, outbox},
     participating::routing::{ALLOW, ALLOW_EVENTS, NoRoute, Route, route},
@@ -30,6 +31,10 @@ const RESUME_EVERY: Duration = Duration::from_millis(5);
 
 /// Outboxes looked at together after a start.
 const PAGE: usize = 256;
+
+/// Extensions that a request may require: session timers (RFC 4028), and lists of receivers where
+/// they are served (RFC 5366, RFC 5365).
+const SUPPORTED: &[&str] = &["timer", "recipient-list-invite", "recipient-list-message"];
 
 /// Requests and news that may wait for one shard's server.
 const MAILBOX: usize = 4096;
@@ -107,6 +112,14 @@ impl Handler<RegistrationChanged> for Server {
 
     fn handle(&mut self, news: RegistrationChanged, _: &mut Self::Context) {
         reporting::tell(&self.services, &news.address);
+    }
+}
+
+impl Handler<GroupChanged> for Server {
+    type Result = ();
+
+    fn handle(&mut self, news: GroupChanged, _: &mut Self::Context) {
+        self.services.conferences.changed(&news.address, news.group);
     }
 }
 
@@ -238,6 +251,9 @@ async fn serve_user(
         Route::Group(group) => match incoming.request.method() {
             Some(Method::Invite) => focus::answer(services, incoming, sender, group).await,
             Some(Method::Message) => focus::message(services, incoming, sender, group).await,
+            Some(Method::Subscribe) => {
+                mailbox::subscribe_to_group(services, subscriptions, incoming, sender, group).await;
+            }
             _ => services.reply(&incoming, &abilities()),
         },
         Route::Onward(recipient, hop) => {
@@ -311,7 +327,11 @@ fn acceptable(incoming: &Incoming) -> Result<(), (Reply, &'static str)> {
     let required: Vec<_> = request
         .list(Name::Require)
         .into_iter()
-        .filter(|option| !option.eq_ignore_ascii_case("timer"))
+        .filter(|option| {
+            !SUPPORTED
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(option))
+        })
         .collect();
     if !required.is_empty() {
         let reply = Reply::new(420).with(Name::Unsupported, required.join(", "));

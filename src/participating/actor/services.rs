@@ -1,4 +1,4 @@
-use super::{Legs, drains::Drains, remote::Fetches};
+use super::{Conferences, Legs, drains::Drains, remote::Fetches};
 use crate::{
     clock,
     controlling::Groups,
@@ -54,6 +54,8 @@ pub struct Parts {
     pub drains: Drains,
     /// How their devices take it.
     pub devices: Devices,
+    /// Which groups are in session.
+    pub conferences: Conferences,
     /// Which members of groups have a live leg.
     pub legs: Legs,
     /// Which mailboxes are being watched.

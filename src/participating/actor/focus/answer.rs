@@ -8,8 +8,10 @@ use super::{
         handover::Handover,
         keeper::NotTaken,
     },
-    Circulation, Ends, duplex,
-    leg::{Leg, Wire},
+    Circulation, Ends,
+    convene::{call_others, convene},
+    duplex,
+    leg::{CAN, Leg, Wire},
     pager::reply_of,
 };
 use crate::{
@@ -30,12 +32,15 @@ pub(in super::super) async fn answer(
     caller: Address,
     address: Address,
 ) {
+    if services.groups.is_factory(&address) {
+        return convene(services, incoming, caller, address).await;
+    }
     let group = match enter(&services, &caller, &address).await {
         Ok(group) => group,
         Err((reply, kind)) => return services.refuse(&incoming, &reply, kind),
     };
     if let Some(call) = Call::begin(&services, incoming, caller, address) {
-        come_in(call, &group).await;
+        come_in(call, &group, false).await;
     }
 }
 
@@ -60,7 +65,8 @@ async fn enter(
     }
 }
 
-async fn come_in(mut call: Call, group: &Group) {
+/// Lets whoever calls come in, and calls the other members too where that is wanted.
+pub(super) async fn come_in(mut call: Call, group: &Arc<Group>, calls_others: bool) {
     let services = call.services.clone();
     let Some(mailbox) = services.mailbox_of(&call.sender) else {
         return call.refuse(&Reply::new(403), "no_way_back");
@@ -82,10 +88,15 @@ async fn come_in(mut call: Call, group: &Group) {
     } = agreed;
     accept(&call, group, body);
     let seat = services.legs.enter(&group.address, &mailbox, true);
+    if calls_others {
+        call_others(&services, group, &call.sender);
+    }
     let watch = Rc::new(services.deferred.watch(&mailbox));
     let owner = (mailbox.clone(), watch);
     let handover = Handover::new(services.clone(), owner, session.clone(), answers, remote);
-    let leg = Leg::new(&services, seat, handover, true);
+    let conferences = &services.conferences;
+    let place = conferences.enter(group, &call.sender, CAN, false);
+    let leg = Leg::new(&services, (seat, place), handover, true);
     let wire = Wire {
         session: session.clone(),
         dialog: &call.dialog,

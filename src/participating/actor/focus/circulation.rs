@@ -1,9 +1,12 @@
-use super::super::{Services, keeper::NotTaken};
+use super::{
+    super::{Services, keeper::NotTaken},
+    copies::Copies,
+};
 use crate::{
     clock,
-    controlling::{Absent, Group},
-    deferred::{Admission, Deposit, Facts, Reservation, Stored},
-    identity::{Address, outbox},
+    controlling::Group,
+    deferred::{Admission, Deposit, Facts, Kind, Reservation},
+    identity::outbox,
     participating::{
         addressees::Addressees,
         facts::{Item, Origin},
@@ -21,14 +24,6 @@ pub(in super::super) struct Circulation {
     admission: OnceCell<Admission>,
     /// Messages go out in the order in which they were completed.
     turn: Mutex<()>,
-}
-
-/// What becomes of the copies of one message.
-#[derive(Default)]
-struct Copies {
-    room: Vec<(Reservation, Facts)>,
-    /// Those who get none, and why.
-    refused: Vec<(Facts, String)>,
 }
 
 impl Circulation {
@@ -78,14 +73,21 @@ impl Circulation {
         };
         let receivers = match Addressees::of(item, &facts, &group)? {
             Addressees::Nobody => return Ok(()),
-            Addressees::One(member) => vec![member],
+            Addressees::One(member) => {
+                if facts.kind == Kind::Message {
+                    let sender = &self.origin.sender;
+                    let conferences = &services.conferences;
+                    conferences.may_send(&group.address, sender, &member)?;
+                }
+                vec![member]
+            }
             Addressees::All => {
                 let others = group.recipients(&self.origin.sender);
                 others.map(|member| member.address.clone()).collect()
             }
         };
-        let copies = self.copies(services, &group, receivers, &facts).await?;
-        self.distribute(services, deposit, copies, &facts).await
+        let copies = Copies::for_each(services, receivers, &facts, group.absent).await?;
+        copies.store(deposit).await
     }
 
     /// A message that is here as a whole.
@@ -105,84 +107,4 @@ impl Circulation {
         let found = services.groups.get(&self.origin.recipient).await?;
         found.ok_or(NotTaken::NoGroup)
     }
-
-    /// Promises room for the copy of each of `receivers`.
-    async fn copies(
-        &self,
-        services: &Services,
-        group: &Group,
-        receivers: Vec<Address>,
-        facts: &Facts,
-    ) -> Result<Copies, NotTaken> {
-        let mut copies = Copies::default();
-        let mut mailboxes = Vec::with_capacity(receivers.len());
-        for receiver in receivers {
-            let mailbox = services.mailbox_of(&receiver);
-            let drops = group.absent == Absent::Refuse;
-            match mailbox {
-                Some(mailbox) if drops && !services.is_there(&group.address, &mailbox) => {
-                    copies.refuse(facts, mailbox, "the member is absent");
-                }
-                Some(mailbox) => mailboxes.push(mailbox),
-                None => copies.refuse(facts, receiver, "no way leads to the member"),
-            }
-        }
-        let sender = &self.origin.sender;
-        let admissions = services.deferred.admissions(sender, mailboxes.clone());
-        for (mailbox, admission) in mailboxes.into_iter().zip(admissions.await?) {
-            let room = admission.and_then(|one| services.deferred.reserve_copy(&one, facts.size));
-            match room {
-                Ok(room) => copies.room.push((room, facts.clone())),
-                Err(refusal) => copies.refuse(facts, mailbox, &refusal.to_string()),
-            }
-        }
-        Ok(copies)
-    }
-
-    /// Stores the copies, and tells of those that cannot be.
-    ///
-    /// Errors: what the store says; the refusal of the only receiver there is.
-    async fn distribute(
-        &self,
-        services: &Services,
-        deposit: Deposit,
-        copies: Copies,
-        facts: &Facts,
-    ) -> Result<(), NotTaken> {
-        let Copies { room, mut refused } = copies;
-        if room.is_empty() {
-            // dropped with the deposit: the sender is told so at once
-            let reason = refused.pop().map(|(_, reason)| reason);
-            return reason.map_or(Ok(()), |reason| Err(NotTaken::NoReceiver(reason)));
-        }
-        let mailboxes = room.iter().map(|(room, _)| room.recipient().clone());
-        let mailboxes: Vec<_> = mailboxes.collect();
-        let stored = services.deferred.complete_for(deposit, room, facts.size);
-        for (mailbox, outcome) in mailboxes.into_iter().zip(stored.await?) {
-            match outcome {
-                Ok(Stored {
-                    duplicate: true, ..
-                }) => {}
-                Ok(_) => drop(services.legs.wake(&self.origin.recipient, &mailbox)),
-                Err(refusal) => refused.push(undelivered(facts, mailbox, &refusal.to_string())),
-            }
-        }
-        services.metrics.circulated.increment(1);
-        services.deferred.undeliverable(refused).await?;
-        Ok(())
-    }
-}
-
-impl Copies {
-    fn refuse(&mut self, facts: &Facts, receiver: Address, reason: &str) {
-        self.refused.push(undelivered(facts, receiver, reason));
-    }
-}
-
-fn undelivered(facts: &Facts, receiver: Address, reason: &str) -> (Facts, String) {
-    let facts = Facts {
-        recipient: receiver,
-        ..facts.clone()
-    };
-    (facts, reason.to_owned())
 }

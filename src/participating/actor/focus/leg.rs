@@ -10,11 +10,12 @@ use super::{
         line::{Line, Ringing},
         live::answer_inside,
     },
-    Circulation, Incoming,
+    Attendance, Circulation, Incoming,
     legs::Seat,
 };
 use crate::{
     clock,
+    controlling::Abilities,
     deferred::{Envelope, State},
     identity::{Address, outbox},
     msrp::actor::SessionHandle,
@@ -33,6 +34,8 @@ pub(super) struct Leg {
     pub handover: Handover,
     /// It goes on although nobody else is there.
     pub stays: bool,
+    /// The member's place in the roster.
+    pub place: Option<Attendance>,
     /// The last message of the mailbox that was looked at.
     after: u64,
     _open: Open,
@@ -56,11 +59,20 @@ pub(super) enum Ended {
     HungUp,
     #[error("channel closed")]
     Closed,
+    #[error("no longer a member")]
+    Expelled,
     #[error("nothing moved for `participating.idle_timeout`")]
     Idle,
     #[error(transparent)]
     Broken(#[from] Broken),
 }
+
+/// What a device can do that does not say: clients of groups tell by the CPIM wrapper for whom a
+/// message is.
+pub(super) const CAN: Abilities = Abilities {
+    private_messages: true,
+    nicknames: false,
+};
 
 /// Messages looked at together.
 const PAGE: usize = 32;
@@ -93,7 +105,11 @@ pub(in super::super) fn called(
             channel: &channel,
             incoming,
         };
-        let leg = Leg::new(&services, seat, handover, false);
+        let place = match automaton {
+            false => attend(&services, &seat).await,
+            true => None,
+        };
+        let leg = Leg::new(&services, (seat, place), handover, false);
         let mailbox = leg.seat.mailbox().clone();
         let group = leg.seat.group().clone();
         let ended = leg.run(wire).await;
@@ -110,10 +126,16 @@ pub(in super::super) fn called(
 }
 
 impl Leg {
-    pub fn new(services: &Rc<Services>, seat: Seat, handover: Handover, stays: bool) -> Self {
+    pub fn new(
+        services: &Rc<Services>,
+        (seat, place): (Seat, Option<Attendance>),
+        handover: Handover,
+        stays: bool,
+    ) -> Self {
         Self {
             services: services.clone(),
             seat,
+            place,
             handover,
             stays,
             after: 0,
@@ -131,11 +153,13 @@ impl Leg {
         let idle = self.services.config.idle_timeout;
         let Incoming { messages, moved } = wire.incoming;
         let dialog = (wire.dialog, wire.channel, &wire.session);
+        let place = self.place.take();
         tokio::select! {
             ended = self.send() => ended.unwrap_or_else(Ended::Broken),
             () = listen(keeper, messages, &wire.session) => Ended::Closed,
             () = hung_up(wire.news, dialog) => Ended::HungUp,
             () = idle_for(&moved, idle) => Ended::Idle,
+            () = expelled(place.as_ref()) => Ended::Expelled,
         }
     }
 
@@ -203,18 +227,29 @@ impl Leg {
 impl Ended {
     /// Whether the other end did nothing wrong.
     fn is_in_order(&self) -> bool {
-        matches!(self, Self::Alone | Self::HungUp | Self::Idle)
+        matches!(
+            self,
+            Self::Alone | Self::HungUp | Self::Idle | Self::Expelled
+        )
     }
 
     /// What a Reason header says of it.
     pub fn reason(&self) -> String {
         let cause = match self {
             Self::Alone | Self::HungUp | Self::Closed => 200,
+            Self::Expelled => 403,
             Self::Idle => 408,
             Self::Broken(_) => 500,
         };
         format!("SIP;cause={cause};text=\"{self}\"").replace('`', "'")
     }
+}
+
+/// Enters a member who was called into the roster.
+async fn attend(services: &Services, seat: &Seat) -> Option<Attendance> {
+    let group = services.groups.get(seat.group()).await.ok().flatten()?;
+    let member = outbox::reader(seat.mailbox());
+    services.conferences.enter(&group, &member, CAN, true)
 }
 
 /// Whether anything waits for a member in a group.
@@ -249,6 +284,14 @@ async fn hung_up(
             DialogNews::Ended(_) | DialogNews::Cancelled | DialogNews::Failed { .. } => return,
             news => answer_inside(dialog, news, channel, session),
         }
+    }
+}
+
+/// Resolves when the member is to be sent away.
+async fn expelled(place: Option<&Attendance>) {
+    match place {
+        Some(place) => place.expelled().await,
+        None => std::future::pending().await,
     }
 }
 

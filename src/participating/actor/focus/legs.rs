@@ -17,6 +17,8 @@ pub struct Legs(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     groups: Mutex<HashMap<Address, Live>>,
+    /// Members who are to be called although nothing waits for them, by their mailboxes.
+    invited: Mutex<HashMap<Address, Vec<Invitation>>>,
     numbers: AtomicU64,
 }
 
@@ -29,6 +31,15 @@ struct Entry {
     /// A person is there: a server that only keeps messages is no company.
     is_present: bool,
     wake: Arc<Notify>,
+}
+
+/// One who is to be called into a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// Which group.
+    pub group: Address,
+    /// Who wants it.
+    pub by: Address,
 }
 
 /// One live leg, for as long as it lives.
@@ -77,8 +88,23 @@ impl Legs {
         serving.inspect(|leg| leg.wake.notify_one()).is_some()
     }
 
+    /// Notes that the member with `mailbox` is to be called.
+    pub fn invite(&self, mailbox: &Address, invitation: Invitation) {
+        let mut invited = self.0.invited.lock();
+        let invitations = invited.entry(mailbox.clone()).or_default();
+        if !invitations.contains(&invitation) {
+            invitations.push(invitation);
+        }
+    }
+
+    /// What the member with `mailbox` is to be called into now: groups where somebody is.
+    pub fn invitations(&self, mailbox: &Address) -> Vec<Invitation> {
+        let mut invited = self.0.invited.lock().remove(mailbox).unwrap_or_default();
+        invited.retain(|one| self.present(&one.group) > 0 && !self.serves(&one.group, mailbox));
+        invited
+    }
+
     /// How many people are in `group` now.
-    #[cfg(test)]
     fn present(&self, group: &Address) -> usize {
         let groups = self.0.groups.lock();
         groups.get(group).map_or(0, |live| present(live).count())

@@ -9,15 +9,23 @@
 //! Sources: RFC 4579, RFC 7701, RFC 5366, RFC 5365.
 mod answer;
 mod circulation;
+mod conferences;
+mod convene;
+mod copies;
 mod duplex;
 mod leg;
 mod legs;
+mod list;
 mod pager;
 
+pub use conferences::Conferences;
 pub use legs::Legs;
+
+pub(super) use legs::Invitation;
 
 pub(super) use answer::answer;
 pub(super) use circulation::Circulation;
+pub(super) use conferences::{Attendance, Watcher};
 pub(super) use duplex::{Ends, Incoming, duplex};
 pub(super) use leg::called;
 pub(super) use pager::message;

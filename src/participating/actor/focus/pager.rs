@@ -1,6 +1,7 @@
 use super::{
     super::{Services, keeper::NotTaken, pager::refusal_reply},
     Circulation,
+    list::explode,
 };
 use crate::{
     clock,
@@ -18,6 +19,9 @@ pub(in super::super) async fn message(
     sender: Address,
     group: Address,
 ) {
+    if services.groups.is_factory(&group) {
+        return explode(services, incoming, sender, group).await;
+    }
     let request = &incoming.request;
     let origin = Origin::of(request, sender, group, clock::wall());
     let content_type = request.value(Name::ContentType).unwrap_or_default();

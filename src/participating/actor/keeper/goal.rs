@@ -33,6 +33,8 @@ pub(in super::super) enum NotTaken {
     NoGroup,
     #[error(transparent)]
     Misaddressed(#[from] Misaddressed),
+    #[error(transparent)]
+    Turned(#[from] controlling::Turned),
     #[error("none of its receivers can have it: {0}")]
     NoReceiver(String),
 }
@@ -43,6 +45,7 @@ impl NotTaken {
         match self {
             Self::Refused(refusal) => refusal.msrp_status(),
             Self::Misaddressed(misaddressed) => misaddressed.msrp_status(),
+            Self::Turned(turned) => turned.code(),
             Self::Group(_) | Self::NoGroup => 403,
             Self::NoReceiver(_) => 413,
         }
@@ -54,6 +57,7 @@ impl NotTaken {
             Self::Refused(refusal) => refusal.status(),
             Self::Group(refusal) => refusal.code(),
             Self::Misaddressed(misaddressed) => misaddressed.msrp_status(),
+            Self::Turned(turned) => turned.code(),
             Self::NoGroup => 404,
             Self::NoReceiver(_) => 480,
         }
@@ -65,6 +69,7 @@ impl NotTaken {
             Self::Group(refusal) => refusal.kind(),
             Self::NoGroup => "no_group",
             Self::Misaddressed(misaddressed) => misaddressed.kind(),
+            Self::Turned(turned) => turned.kind(),
             Self::NoReceiver(_) => "no_receiver",
         }
     }
