@@ -90,6 +90,13 @@ impl Server {
         if self.roles.is_empty() {
             return Err(("server.roles", "at least one role"));
         }
+        let plays = |role| self.roles.contains(&role);
+        let others = plays(Role::Deferred) || plays(Role::Controlling);
+        if plays(Role::SipCore) && !plays(Role::Participating) && others {
+            // what comes from the home server is for a device, or is it to be kept?
+            let expected = "with participating too, or with sip_core at a node of its own";
+            return Err(("server.roles", expected));
+        }
         match self.shards <= Self::MAX_SHARDS {
             true => Ok(()),
             false => Err(("server.shards", "at most 256")),
@@ -329,6 +336,19 @@ mod tests {
     fn number_in_the_environment_may_be_meant_as_text() {
         let config = parse("", &[("RESTANTE_SERVER__DATA", "42")]).unwrap();
         assert_eq!(config.server.data, PathBuf::from("42"));
+    }
+
+    #[test]
+    fn core_without_a_home_server_stands_alone() {
+        let roles = |text: &str| parse(&format!("[server]\nroles = {text}"), &[]);
+        assert!(roles("[\"sip_core\"]").is_ok());
+        assert!(roles("[\"deferred\", \"controlling\"]").is_ok());
+        let error = roles("[\"sip_core\", \"deferred\"]").unwrap_err();
+        assert!(
+            error.starts_with("`server.roles` must be with participating"),
+            "{error}"
+        );
+        assert!(roles("[]").is_err());
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn third_party(
     let from = format!("<{core}>;tag={}", services.endpoint.new_tag());
     let mut request = Builder::request(
         Method::Register,
-        &format!("sip:{}", user.domain().unwrap_or("localhost")),
+        format!("sip:{}", user.domain().unwrap_or("localhost")),
     )
     .header(Name::MaxForwards, "70")
     .header(Name::To, format!("<{user}>"))
