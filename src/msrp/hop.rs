@@ -125,16 +125,19 @@ impl<T> Hop<T> {
         Some(request.whose)
     }
 
-    /// Forgets the requests of an owner who is gone.
-    pub fn handle_owner_gone(&mut self, is_his: impl Fn(&T) -> bool) {
-        let quiet = &mut self.quiet;
-        self.requests.retain(|_, request| {
-            let keep = !is_his(&request.whose);
-            if !keep && request.failure_report == FailureReport::Partial {
-                *quiet -= 1;
+    /// Forgets the requests of an owner who is gone; returns whose they were.
+    pub fn handle_owner_gone(&mut self, is_his: impl Fn(&T) -> bool) -> Vec<T> {
+        let his = self
+            .requests
+            .extract_if(|_, request| is_his(&request.whose));
+        let mut gone = Vec::new();
+        for (_, request) in his {
+            if request.failure_report == FailureReport::Partial {
+                self.quiet -= 1;
             }
-            keep
-        });
+            gone.push(request.whose);
+        }
+        gone
     }
 
     /// Looks at the timers: `position` octets of the stream are with the operating system.

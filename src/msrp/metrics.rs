@@ -22,8 +22,9 @@ const HELD: &str = "restante_msrp_paused_connections";
 const TURN: &str = "restante_msrp_turn_seconds";
 
 /// Status codes counted one by one.
-const RESPONSES: [&str; 12] = [
-    "200", "400", "401", "403", "408", "413", "415", "423", "481", "501", "506", "other",
+const RESPONSES: [&str; 16] = [
+    "200", "400", "401", "403", "404", "408", "413", "415", "423", "424", "425", "428", "481",
+    "501", "506", "other",
 ];
 
 /// Why requests are refused.
@@ -138,13 +139,17 @@ impl Tally {
             400 => 1,
             401 => 2,
             403 => 3,
-            408 => 4,
-            413 => 5,
-            415 => 6,
-            423 => 7,
-            481 => 8,
-            501 => 9,
-            506 => 10,
+            404 => 4,
+            408 => 5,
+            413 => 6,
+            415 => 7,
+            423 => 8,
+            424 => 9,
+            425 => 10,
+            428 => 11,
+            481 => 12,
+            501 => 13,
+            506 => 14,
             _ => RESPONSES.len() - 1,
         };
         let count = &self.responses[place];

@@ -3,7 +3,8 @@
 //! `codec`, `head` and `encoding` are the wire (§5.1, §9); `uri` and `path` the addresses (§6);
 //! `chunker` and `assembly` take a message apart and put it together again (§5.1, §7.3.1);
 //! `report`, `session` and `hop` know what neighbours owe each other (§5.3, §5.4, §7).
-//! `relay` is who may have a URI here (RFC 4976).
+//! `nickname` is how a participant of a chat room asks to be called (RFC 7701 §7); `relay` is who
+//! may have a URI here (RFC 4976).
 //! All of them are functions of their arguments. Sockets and timers are met in `actor`: one
 //! actor per connection, which owns the stream and the sessions on it, and a relay that joins
 //! two sessions.
@@ -18,6 +19,7 @@ pub mod end_lines;
 pub mod head;
 pub mod hop;
 pub mod metrics;
+pub mod nickname;
 pub mod path;
 pub mod relay;
 pub mod report;

@@ -1,5 +1,5 @@
 use super::{
-    Direction, Fingerprint, Setup,
+    Chatroom, Direction, Fingerprint, Setup,
     path::{self, Hop},
 };
 use sdp_types::{Attribute, Connection, Media};
@@ -30,6 +30,8 @@ pub struct MessageMedia {
     pub fingerprints: Vec<Fingerprint>,
     /// The address and port above are where to connect, whatever the path says (RFC 6714).
     pub cema: bool,
+    /// What this side can do in a chat room, if it knows them (RFC 7701).
+    pub chatroom: Option<Chatroom>,
     /// The `i=` line.
     pub title: Option<String>,
     /// All other attributes of the media, in their order.
@@ -121,6 +123,7 @@ impl MessageMedia {
             "setup" => self.setup = Setup::parse(value),
             "fingerprint" => self.fingerprints.extend(value.parse()),
             "msrp-cema" => self.cema = true,
+            "chatroom" => self.chatroom = Some(Chatroom::parse(value)),
             name => match Direction::parse(name) {
                 Some(direction) => self.direction = direction,
                 None => self
@@ -170,6 +173,9 @@ impl MessageMedia {
         }
         if self.cema {
             put("msrp-cema", None);
+        }
+        if let Some(chatroom) = &self.chatroom {
+            put("chatroom", chatroom.value());
         }
         for fingerprint in &self.fingerprints {
             put("fingerprint", Some(fingerprint.to_string()));

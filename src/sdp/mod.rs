@@ -7,6 +7,7 @@
 //! needs.
 //! Everything here is pure.
 mod cema;
+mod chatroom;
 mod description;
 mod direction;
 mod error;
@@ -18,6 +19,7 @@ mod security;
 mod setup;
 
 pub use cema::{Anchor, Names, lines_match, unknown_names};
+pub use chatroom::Chatroom;
 pub use description::SessionDescription;
 pub use direction::Direction;
 pub use error::{Refusal, SdpError};

@@ -175,6 +175,10 @@ impl HopActor {
                 }
                 return Current::Nobody;
             }
+            Some(Whose::Naming(naming)) => {
+                naming.take_status(code);
+                return Current::Nobody;
+            }
             Some(whose) => return self.take_relayed_answer(whose, head, code),
             None => {}
         }

@@ -186,6 +186,7 @@ impl Lanes {
                 self.chunks += 1;
             }
             SessionEvent::Report(head) => outward.take_report(head),
+            SessionEvent::Nickname(request) => outward.take_nickname(request),
             SessionEvent::Response { transaction, code } => {
                 inward.take_response(transaction, code);
             }

@@ -111,9 +111,12 @@ impl Link {
         self.sessions.borrow_mut().remove(&session);
         let is_his = |whose: &Whose| match whose {
             Whose::Session(transaction) => transaction.session == session,
+            Whose::Naming(naming) => naming.session == session,
             Whose::Relayed(_) | Whose::Asked(_) => false,
         };
-        self.in_flight.borrow_mut().handle_owner_gone(is_his);
+        let gone = self.in_flight.borrow_mut().handle_owner_gone(is_his);
+        // may write here: what nobody answers now is answered as it goes
+        drop(gone);
         self.check_alone();
     }
 
@@ -311,6 +314,7 @@ impl Link {
                         session.take_status(transaction, TIMED_OUT);
                     }
                 }
+                Whose::Naming(naming) => naming.take_status(TIMED_OUT),
                 Whose::Relayed(relayed) => relayed.fail(TIMED_OUT),
                 Whose::Asked(_) => {}
             }

@@ -18,6 +18,7 @@ mod link;
 mod listener;
 mod lookup;
 mod neighbours;
+mod nickname;
 mod outbound;
 mod output;
 mod relaying;
@@ -32,6 +33,7 @@ pub use exchange::Exchange;
 pub use handle::SessionHandle;
 pub use join::{Join, JoinEvent, Side};
 pub use lookup::{address_of, addresses_of};
+pub use nickname::NicknameRequest;
 pub use relaying::Desk;
 pub use switchboard::{Direction, Seen, Switchboard};
 pub use trunk::{Moved, Strand, Trunk, TrunkEvent};
@@ -104,6 +106,8 @@ pub enum SessionEvent {
     },
     /// A REPORT came in.
     Report(Head),
+    /// The peer asks for a nickname. One that is dropped is answered 501.
+    Nickname(NicknameRequest),
     /// Output queued up on the connection: stop what feeds it until `Writable`.
     Full,
     /// Output flows again.

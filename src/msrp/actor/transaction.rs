@@ -1,5 +1,5 @@
 //! Whose request a response answers.
-use super::{link::Link, relaying::Route};
+use super::{link::Link, nickname::Naming, relaying::Route};
 use crate::msrp::{ByteRange, FailureReport, OutgoingId};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -23,6 +23,8 @@ pub(super) struct Transaction {
 pub(super) enum Whose {
     /// A session's.
     Session(Transaction),
+    /// A NICKNAME of a session of ours.
+    Naming(Naming),
     /// A SEND that was relayed.
     Relayed(Relayed),
     /// Another request that was relayed, whose response goes back to where it came from.

@@ -2,7 +2,7 @@
 use super::{Current, HopActor};
 use crate::msrp::{
     Continuation, FailureReport, Head, Method,
-    actor::{Direction, Inbound, SessionEvent, session::State},
+    actor::{Direction, Inbound, NicknameRequest, SessionEvent, session::State},
     hop::{Admission, Place, admit},
     session::{Answer, previous_hop},
     uri,
@@ -58,6 +58,11 @@ impl HopActor {
             Some(Method::Send) => Current::Bodiless(session, head),
             Some(Method::Report) => {
                 session.push(SessionEvent::Report(head));
+                Current::Nobody
+            }
+            Some(Method::Nickname) => {
+                let request = NicknameRequest::new(&self.link, head);
+                session.push(SessionEvent::Nickname(request));
                 Current::Nobody
             }
             _ => self.refuse(&head, 501, "unknown_method"),

@@ -8,7 +8,7 @@ pub(super) use valve::Valve;
 use crate::{
     msrp::{
         ChunkToken, Continuation, FailureReport, Head, OutgoingHead, OutgoingId,
-        actor::{Inbound, SendError, SessionHandle},
+        actor::{Inbound, NicknameRequest, SendError, SessionHandle},
     },
     net::Pressure,
 };
@@ -155,6 +155,11 @@ impl Lane {
         }
         // a report whose receiver is gone has nobody to go to (RFC 4975 §7.1.2)
         let _ = self.to.forward_report(&head);
+    }
+
+    /// Passes a NICKNAME on; before the far side is there, nobody knows of nicknames.
+    pub(super) fn take_nickname(&self, request: NicknameRequest) {
+        self.to.pass_nickname(request);
     }
 
     /// The far side answered.

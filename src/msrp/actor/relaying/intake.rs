@@ -172,7 +172,7 @@ impl HopActor {
                 Some(carried) => Current::Carrying(Box::new(carried)),
                 None => Current::Nobody,
             },
-            Whose::Relayed(_) | Whose::Session(_) => Current::Nobody,
+            Whose::Relayed(_) | Whose::Session(_) | Whose::Naming(_) => Current::Nobody,
         }
     }
 

@@ -122,6 +122,7 @@ impl Strands {
                 near.outward.take_end(chunk, flag);
             }
             SessionEvent::Report(head) => near.outward.take_report(head),
+            SessionEvent::Nickname(request) => near.outward.take_nickname(request),
             SessionEvent::Response { transaction, code } => {
                 near.inward.take_response(transaction, code);
             }
@@ -189,6 +190,8 @@ impl Strands {
                     }
                 }
                 SessionEvent::Report(head) => self.take_far_report(head),
+                // only the chat room's end knows nicknames: refused as it is dropped
+                SessionEvent::Nickname(_) => {}
                 SessionEvent::Response { transaction, code } => {
                     self.trailing.remove(&transaction);
                     let near = self.near.values_mut();
