@@ -63,6 +63,8 @@ fn every_documented_operation_answers_and_no_other_does() {
     for path in document.paths() {
         let real = path
             .replace("{address}", "sip:bob@localhost")
+            .replace("{group}", "sip:team@localhost")
+            .replace("{member}", "sip:bob@localhost")
             .replace("{sequence}", "999")
             .replace("{id}", "first");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {

@@ -4,9 +4,10 @@ use crate::{
     http::{
         AdminToken, TokenError,
         view::{
-            EntryView, JobView, LimitsView, MailboxView, MessageView, NewBackup, NewPassword,
-            NewSubscriber, Page, Paged, Purged, QueuesView, RefusalView, StoreView,
-            SubscriberChange, SubscriberView, WhichCopies,
+            EntryView, GroupChange, GroupView, JobView, LimitsView, MailboxView, MessageView,
+            NewBackup, NewGroup, NewMember, NewMembers, NewPassword, NewSubscriber, Page, Paged,
+            Purged, QueuesView, RefusalView, StoreView, SubscriberChange, SubscriberView,
+            WhichCopies,
         },
     },
     syntax::percent,
@@ -112,6 +113,44 @@ impl Desk {
 
     pub(super) fn remove_subscriber(&self, address: &str) -> Result<SubscriberView, DeskError> {
         self.ask("DELETE", &format!("/subscribers/{}", segment(address)))
+    }
+
+    pub(super) fn add_group(&self, new: &NewGroup) -> Result<GroupView, DeskError> {
+        self.tell("POST", "/groups", new)
+    }
+
+    pub(super) fn groups(&self) -> Result<Page<GroupView>, DeskError> {
+        self.all("/groups")
+    }
+
+    pub(super) fn group(&self, address: &str) -> Result<GroupView, DeskError> {
+        self.ask("GET", &format!("/groups/{}", segment(address)))
+    }
+
+    pub(super) fn change_group(
+        &self,
+        address: &str,
+        change: &GroupChange,
+    ) -> Result<GroupView, DeskError> {
+        self.tell("PATCH", &format!("/groups/{}", segment(address)), change)
+    }
+
+    pub(super) fn join_group(
+        &self,
+        address: &str,
+        members: Vec<NewMember>,
+    ) -> Result<GroupView, DeskError> {
+        let path = format!("/groups/{}/members", segment(address));
+        self.tell("POST", &path, &NewMembers { members })
+    }
+
+    pub(super) fn leave_group(&self, address: &str, member: &str) -> Result<GroupView, DeskError> {
+        let (group, member) = (segment(address), segment(member));
+        self.ask("DELETE", &format!("/groups/{group}/members/{member}"))
+    }
+
+    pub(super) fn remove_group(&self, address: &str) -> Result<GroupView, DeskError> {
+        self.ask("DELETE", &format!("/groups/{}", segment(address)))
     }
 
     pub(super) fn queues(&self) -> Result<QueuesView, DeskError> {

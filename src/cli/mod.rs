@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 //!
-//! `serve` is the server. `subscriber`, `queue`, `message`, `trace` and `store` are the operator's desk:
-//! they speak to the running server, or open its store themselves while none runs; `relay-keys`
+//! `serve` is the server. `subscriber`, `group`, `queue`, `message`, `trace` and `store` are the
+//! operator's desk: they speak to the running server, or open its store themselves while none runs; `relay-keys`
 //! works on the file of the relay's keys; `openapi` tells programs what the desk can do. `send`,
 //! `receive` and `deferred` are a client device. `demo` shows all of it at once.
 pub mod child;
@@ -10,6 +10,7 @@ mod deferred;
 mod demo;
 mod desk;
 mod device;
+mod group;
 mod media;
 mod message;
 mod office;
@@ -81,6 +82,7 @@ struct Place {
 enum Command {
     Serve(serve::Arguments),
     Subscriber(subscriber::Arguments),
+    Group(group::Arguments),
     Send(Box<send::Arguments>),
     Receive(receive::Arguments),
     Deferred(deferred::Arguments),
@@ -100,6 +102,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(_) => serve::run(place),
         Command::Subscriber(arguments) => subscriber::run(place, arguments),
+        Command::Group(arguments) => group::run(place, arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Deferred(arguments) => deferred::run(arguments),

@@ -6,9 +6,9 @@ use crate::{
     http::{
         ServiceError, Services,
         view::{
-            EntryView, JobView, LimitsView, MailboxView, MessageView, NewBackup, NewPassword,
-            NewSubscriber, Page, PageRequest, Paged, Purged, QueuesView, StoreView,
-            SubscriberChange, SubscriberView, WhichCopies,
+            EntryView, GroupChange, GroupView, JobView, LimitsView, MailboxView, MessageView,
+            NewBackup, NewGroup, NewMember, NewPassword, NewSubscriber, Page, PageRequest, Paged,
+            Purged, QueuesView, StoreView, SubscriberChange, SubscriberView, WhichCopies,
         },
     },
     identity::Address,
@@ -118,6 +118,62 @@ impl Office {
         match self {
             Self::Desk(desk) => Ok(desk.remove_subscriber(user.as_str())?),
             Self::Store(store) => store.run(|services| services.remove_subscriber(user.as_str())),
+        }
+    }
+
+    pub(super) fn add_group(&self, new: NewGroup) -> Outcome<GroupView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.add_group(&new)?),
+            Self::Store(store) => store.run(|services| services.add_group(new)),
+        }
+    }
+
+    pub(super) fn groups(&self) -> Outcome<Page<GroupView>> {
+        match self {
+            Self::Desk(desk) => Ok(desk.groups()?),
+            Self::Store(store) => store.all(async |services, page| services.groups(&page).await),
+        }
+    }
+
+    pub(super) fn group(&self, group: &Address) -> Outcome<GroupView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.group(group.as_str())?),
+            Self::Store(store) => store.run(|services| services.group(group.as_str())),
+        }
+    }
+
+    pub(super) fn change_group(&self, group: &Address, change: GroupChange) -> Outcome<GroupView> {
+        let group = group.as_str();
+        match self {
+            Self::Desk(desk) => Ok(desk.change_group(group, &change)?),
+            Self::Store(store) => store.run(|services| services.change_group(group, change)),
+        }
+    }
+
+    pub(super) fn join_group(
+        &self,
+        group: &Address,
+        members: Vec<NewMember>,
+    ) -> Outcome<GroupView> {
+        let group = group.as_str();
+        match self {
+            Self::Desk(desk) => Ok(desk.join_group(group, members)?),
+            Self::Store(store) => store.run(|services| services.join_group(group, members)),
+        }
+    }
+
+    pub(super) fn leave_group(&self, group: &Address, member: &Address) -> Outcome<GroupView> {
+        let (group, member) = (group.as_str(), member.as_str());
+        match self {
+            Self::Desk(desk) => Ok(desk.leave_group(group, member)?),
+            Self::Store(store) => store.run(|services| services.leave_group(group, member)),
+        }
+    }
+
+    pub(super) fn remove_group(&self, group: &Address) -> Outcome<GroupView> {
+        match self {
+            Self::Desk(desk) => Ok(desk.remove_group(group.as_str())?),
+            Self::Store(store) => store.run(|services| services.remove_group(group.as_str())),
         }
     }
 

@@ -2,6 +2,7 @@
 //! both made of it, so that neither knows what the other does not. What is done stands in
 //! `service`.
 mod document;
+mod groups;
 mod messages;
 mod probes;
 mod queues;
@@ -74,6 +75,7 @@ fn open() -> Vec<Operation> {
 fn guarded() -> Vec<Operation> {
     [
         subscribers::operations(),
+        groups::operations(),
         queues::operations(),
         messages::operations(),
         store::operations(),

@@ -1,6 +1,7 @@
 //! What the operator's desk can do, whichever way the order came: over the admin API, or from a
 //! command line that opened the store itself.
 mod error;
+mod groups;
 mod messages;
 mod queues;
 mod store;

@@ -1,9 +1,11 @@
 //! The documents of the admin API. The server writes them, the command line reads them.
+mod group;
 mod message;
 mod queue;
 mod store;
 mod subscriber;
 
+pub use group::{GroupChange, GroupView, MemberView, NewGroup, NewMember, NewMembers};
 pub use message::{MessageView, StepView, WhichCopies};
 pub use queue::{EntryView, LimitsView, MailboxView, Purged, QueueView, QueuesView};
 pub use store::{JobState, JobView, NewBackup, StoreView};

@@ -18,6 +18,9 @@ pub enum ServiceError {
     /// The subscriber cannot be added, changed or found.
     #[error(transparent)]
     Subscriber(#[from] SubscriberError),
+    /// The address belongs to a subscriber, or to a group.
+    #[error("{0} is taken: by a subscriber, or by a group")]
+    Taken(String),
     /// The group cannot be added, changed or found.
     #[error(transparent)]
     Group(#[from] GroupError),
@@ -78,7 +81,7 @@ impl ServiceError {
             Self::UnknownMessage(_) | Self::NotWaiting { .. } | Self::NoJob | Self::NoSuchPath => {
                 404
             }
-            Self::Job(_) => 409,
+            Self::Job(_) | Self::Taken(_) => 409,
             Self::NoSuchMethod => 405,
             Self::Subscriber(error) => match error {
                 SubscriberError::Known(_) => 409,
@@ -106,6 +109,7 @@ impl ServiceError {
             Self::UnknownClass { .. } => "unknown_class",
             Self::UnknownMessage(_) => "unknown_message",
             Self::NotWaiting { .. } => "not_waiting",
+            Self::Taken(_) => "exists",
             Self::Job(_) => "job_running",
             Self::NoJob => "no_job",
             Self::BackupFile(_) => "backup_file",

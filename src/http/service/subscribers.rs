@@ -16,6 +16,9 @@ impl Services {
     /// Adds a subscriber.
     pub async fn add_subscriber(&self, new: NewSubscriber) -> Outcome<SubscriberView> {
         let address = address(&new.address)?;
+        if self.groups.is_group(&address) {
+            return Err(ServiceError::Taken(address.to_string()));
+        }
         let settings = self.amendment(SubscriberChange {
             deferral: Some(new.deferral),
             class: new.class,
