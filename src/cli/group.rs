@@ -43,7 +43,7 @@ enum Action {
         /// The group
         group: String,
         #[command(flatten)]
-        rules: RequiredRules,
+        rules: Rules,
     },
     /// List all groups
     List {
@@ -100,14 +100,6 @@ struct Rules {
     open: Option<bool>,
 }
 
-/// The same, where at least one is needed.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-struct RequiredRules {
-    #[command(flatten)]
-    rules: Rules,
-}
-
 fn senders() -> impl TypedValueParser<Value = Senders> {
     PossibleValuesParser::new(Senders::ALL.map(Senders::as_str))
         .try_map(|word| word.parse::<Senders>())
@@ -127,7 +119,6 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
             rules,
         } => add(&office, &group, &members, rules)?,
         Action::Set { group, rules } => {
-            let rules = rules.rules;
             let change = GroupChange {
                 owner: rules.owner()?,
                 subject: rules.subject,
@@ -135,6 +126,9 @@ pub(super) fn run(place: &Place, arguments: Arguments) -> Outcome {
                 absent: rules.absent,
                 open: rules.open,
             };
+            if change == GroupChange::default() {
+                return Err("nothing to change: name what, `restante group set --help`".into());
+            }
             let changed = office.change_group(&person::parse(&group)?, change)?;
             println!("{}", described(&changed));
         }
