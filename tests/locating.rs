@@ -1,11 +1,10 @@
 //! Servers are found by their names (RFC 3263), and the next one takes over where one fails:
-//! endpoints of the library against a name server and bare sockets.
+//! endpoints of the library, and the real server, against a name server and bare sockets.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-#[path = "harness/name_server.rs"]
-mod name_server;
+mod harness;
 
 use actix::prelude::*;
-use name_server::{Data, NameServer};
+use harness::name_server::{Data, NameServer};
 use restante::{
     net::Shards,
     sip::{
@@ -431,4 +430,40 @@ async fn long_message_takes_the_stream_where_both_are_offered() {
         accepted = accepted => assert!(accepted.unwrap().is_ok()),
     }
     datagrams.hears_nothing().await;
+}
+
+#[actix::test]
+async fn real_server_finds_the_server_of_a_foreign_domain() {
+    let (busy, far) = (Server::bind().await, Server::bind().await);
+    let names = two_servers(&busy, &far);
+    let server = harness::Server::with("neighbours.dns", true)
+        .with("sip_core.authenticate", false)
+        .with("sip.dns.nameservers", format!("[\"{}\"]", names.addr()))
+        .start()
+        .subscriber("alice", "secret");
+    let alice = Server::bind().await;
+    let local = alice.0.local_addr().unwrap();
+    let request = Builder::request(Method::Message, "sip:bob@example.test")
+        .header(
+            Name::Via,
+            format!("SIP/2.0/UDP {local};branch=z9hG4bKfar;rport"),
+        )
+        .header(Name::MaxForwards, "70")
+        .header(Name::From, "<sip:alice@localhost>;tag=a")
+        .header(Name::To, "<sip:bob@example.test>")
+        .header(Name::CallId, "far")
+        .header(Name::CSeq, "1 MESSAGE")
+        .body("text/plain", "hello")
+        .build();
+    alice
+        .0
+        .send_to(request.octets(), server.sip())
+        .await
+        .unwrap();
+    busy.answer_next(503).await;
+    let arrived = far.answer_next(200).await;
+    assert_eq!(arrived.uri_text(), "sip:bob@example.test");
+    assert_eq!(arrived.body().as_ref(), b"hello");
+    let (answer, _) = alice.heard().await;
+    assert_eq!(answer.code(), Some(200));
 }

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 pub mod capture;
 pub mod handset;
+pub mod name_server;
 pub mod network;
 pub mod phone;
 pub mod reader;
