@@ -1,4 +1,5 @@
 //! An end of a call made of a bare socket: what goes over the wire is what the test writes.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 use super::harness::Server;
 use bytes::{Bytes, BytesMut};
 use restante::sip::codec::{Builder, Framed, Framer, Limits, Message, Method, Name};
