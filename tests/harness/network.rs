@@ -42,6 +42,8 @@ pub const PASSWORD: &str = "secret";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the traces are looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(25);
+/// The addresses of trusted servers that are not ours begin here.
+const OUTSIDERS: u8 = 100;
 /// The addresses of devices begin here; those of servers are below.
 const DEVICES: u8 = 128;
 
@@ -125,6 +127,11 @@ impl Plan {
     /// The address of a node.
     pub fn ip(&self, name: &str) -> IpAddr {
         self.net.ip(self.place(name) as u8 + 1)
+    }
+
+    /// An address, for a server that is none of ours and is trusted all the same.
+    pub fn outsider(&self, number: u8) -> IpAddr {
+        self.net.ip(OUTSIDERS + number)
     }
 
     /// Starts all nodes and waits until each is ready.
@@ -266,6 +273,11 @@ impl Network {
             change(config);
         };
         User::at(address, PASSWORD, home, configure, None).await
+    }
+
+    /// Calls who has this address `name` in captures.
+    pub fn introduce(&self, name: &str, ip: IpAddr) {
+        self.devices.borrow_mut().insert(name.to_owned(), ip);
     }
 
     /// Gives a device or a bare socket of the test an address and a name in captures.

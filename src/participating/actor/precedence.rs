@@ -28,9 +28,10 @@ pub(super) async fn is_behind(
     if !services.handing(recipient).await.is_ok_and(Handing::pushes) {
         return false;
     }
-    if remote::keeper(services, recipient).is_some() {
+    if let Some(keeper) = remote::keeper(services, recipient) {
         // what waits elsewhere is being handed over as long as a device would take it
-        return services.drains.is_running(recipient);
+        return services.drains.is_running(recipient)
+            && remote::holds_up(services, (sender, recipient), keeper).await;
     }
     let waiting = deferred.waiting(recipient).await;
     if !waiting.is_ok_and(|waiting| !waiting.is_empty()) {

@@ -27,6 +27,10 @@ use std::{
     hash::{Hash, Hasher},
 };
 
+/// Pages of a mailbox that are looked through for older messages; with more than that waiting, a
+/// new message waits too.
+const MOST_PAGES: usize = 5;
+
 /// Where `mailbox` is kept, if that is not here. Outboxes always are.
 pub(super) fn keeper<'a>(services: &'a Services, mailbox: &Address) -> Option<&'a Hop> {
     match services.neighbours.plays(Role::Deferred) || outbox::is_one(mailbox) {
@@ -45,6 +49,35 @@ pub(super) async fn waiting(
     let list = listing::page(services, owner, keeper, None).await?;
     let oldest = list.entries.first().map(key_of);
     Ok(oldest.map(|oldest| (total(&list), oldest)))
+}
+
+/// Whether older messages of `sender` wait for `recipient` at `keeper` that a device would take. A
+/// keeper that does not say holds nothing up.
+pub(super) async fn holds_up(
+    services: &Services,
+    (sender, recipient): (&Address, &Address),
+    keeper: &Hop,
+) -> bool {
+    let devices = services.devices_of(recipient);
+    let holds_up = |entry: &Entry| {
+        let refuses = |device| services.devices.refuses(recipient, device, key_of(entry));
+        let is_of_sender = entry.from.as_ref() == Some(sender);
+        is_of_sender && !entry.is_notification && !devices.iter().all(refuses)
+    };
+    let mut after = None;
+    for _ in 0..MOST_PAGES {
+        let Ok(list) = listing::page(services, recipient, keeper, after.as_deref()).await else {
+            return false;
+        };
+        if list.entries.iter().any(holds_up) {
+            return true;
+        }
+        after = list.terms.next;
+        if after.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Goes on until all is handed over that `devices` take, one of them breaks off, or others wait
