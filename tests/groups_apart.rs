@@ -87,3 +87,45 @@ async fn message_goes_from_its_owner_to_the_home_of_each_member() {
     assert_next(&mut carol, size, &sent.message_id).await;
     bob.nothing_more().await;
 }
+
+#[actix::test]
+async fn what_the_owner_accepted_outlives_it_and_waits_for_a_home_that_is_away() {
+    let plan = shape_c().with("D", "participating.push_retry", "200ms");
+    let (mut network, alice) = start(plan).await;
+    network.node_mut("PF-B").kill9();
+    let size = 100_000;
+    let sent = alice.device.send(message_to(CLUB, &noise(size))).await;
+    let sent = sent.expect("an outcome");
+    assert_eq!(sent.outcome, Outcome::Stored);
+    network.node_mut("D").kill9();
+    network.node_mut("D").restart();
+    network.node_mut("PF-B").restart();
+    // Bob was not there either: his home asks for what came meanwhile
+    let mut bob = network.device(MEMBERS[1]).await.log_in().await;
+    assert_next(&mut bob, size, &sent.message_id).await;
+    let mut carol = network.device(MEMBERS[2]).await.log_in().await;
+    assert_next(&mut carol, size, &sent.message_id).await;
+    bob.nothing_more().await;
+    carol.nothing_more().await;
+}
+
+#[actix::test]
+async fn owner_and_keeper_speak_directly_where_the_homes_only_pass_on() {
+    let plan = shape_c().proxying("PF-A").proxying("PF-B");
+    let (network, alice) = start(plan).await;
+    let size = 100_000;
+    let sent = alice.device.send(message_to(CLUB, &noise(size))).await;
+    let sent = sent.expect("an outcome");
+    assert_eq!(sent.outcome, Outcome::Stored);
+    let seen = network
+        .until(|seen| seen.channels().iter().filter(|one| *one == "D = C").count() == 2)
+        .await;
+    let channels = seen.channels();
+    assert!(channels.contains(&"alice = D".to_owned()), "{channels:?}");
+    let is_through = |one: &String| one.contains("PF-B");
+    assert!(!channels.iter().any(is_through), "{channels:?}");
+    // Bob fetches it himself: a server that only passes on does not hand over
+    let mut bob = network.device(MEMBERS[1]).await.log_in().await;
+    assert_eq!(bob.device.deferred_fetch(&[]).await.expect("a channel"), 1);
+    assert_next(&mut bob, size, &sent.message_id).await;
+}
