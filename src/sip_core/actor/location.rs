@@ -2,7 +2,7 @@ use crate::{
     clock::Timestamp,
     identity::Address,
     sip_core::{Binding, binding::BindingsRecord, metrics::Metrics},
-    store::{Handle, Readable, Record, Records, Scan, StoreError, Table, Txn, View},
+    store::{Handle, Readable, Record, Scan, StoreError, Table, Txn, View},
 };
 use actix::prelude::*;
 use bytes::Bytes;
@@ -68,9 +68,7 @@ impl Location {
 
     /// The live bindings of `address`, the most wanted first.
     pub fn bindings(&self, address: &Address, now: Timestamp) -> Vec<Binding> {
-        let state = self.0.state.read();
-        let known = state.bindings.get(address).map(|known| &known[..]);
-        live(known.unwrap_or_default(), now)
+        self.0.live(address, now)
     }
 
     /// Whether `address` has a live binding.
@@ -105,7 +103,7 @@ impl Location {
     ) -> Result<Result<(Vec<Binding>, Vec<Binding>), E>, StoreError> {
         let (inner, address) = (self.0.clone(), address.clone());
         let work = move |txn: &mut Txn<'_>| {
-            let before = inner.read(txn, &address, now)?;
+            let before = inner.live(&address, now);
             let after = match decide(before.clone()) {
                 Ok(Some(after)) => after,
                 Ok(None) => return Ok(Ok((before.clone(), before))),
@@ -134,7 +132,7 @@ impl Location {
         for address in self.0.ended(now) {
             let (inner, again) = (self.0.clone(), address.clone());
             let work = move |txn: &mut Txn<'_>| {
-                let left = inner.read(txn, &address, now)?;
+                let left = inner.live(&address, now);
                 inner.write(txn, &address, &left)?;
                 let registered = !left.is_empty();
                 inner.set(&address, left);
@@ -183,15 +181,12 @@ impl Inner {
         ended
     }
 
-    fn read(
-        &self,
-        txn: &Txn<'_>,
-        address: &Address,
-        now: Timestamp,
-    ) -> Result<Vec<Binding>, StoreError> {
-        let record = txn.record::<BindingsRecord>(Table::Binding, address.as_str().as_bytes())?;
-        let bindings = record.unwrap_or_default().into_bindings(self.run)?;
-        Ok(live(&bindings, now))
+    /// The live bindings of `address`. Memory has what is on disk: within a transaction nobody
+    /// else changes it.
+    fn live(&self, address: &Address, now: Timestamp) -> Vec<Binding> {
+        let state = self.state.read();
+        let known = state.bindings.get(address).map(|known| &known[..]);
+        live(known.unwrap_or_default(), now)
     }
 
     fn write(
