@@ -74,7 +74,8 @@ async fn run(services: Rc<Services>, recipient: Address, drain: Drain) {
     loop {
         tokio::time::sleep(round.services.config.push_delay).await;
         round.drain.look_again();
-        let turn = round.turn().await;
+        // in a box: most drains find nothing and are over before they need its room
+        let turn = Box::pin(round.turn()).await;
         let turn = turn.unwrap_or_else(|error| {
             let recipient = &round.recipient;
             tracing::warn!(%error, %recipient, "mailbox not handed over; it is tried again");
@@ -147,8 +148,8 @@ impl Round {
         let turn = match remote::keeper(services, recipient) {
             // a server that does not participate leaves it to the devices to ask for it
             Some(_) if services.config.mode == Participation::Proxy => Turn::Done,
-            Some(keeper) => remote::hand_over(self, &state.ready, keeper).await,
-            None => self.hand_over(&state.ready).await?,
+            Some(keeper) => Box::pin(remote::hand_over(self, &state.ready, keeper)).await,
+            None => Box::pin(self.hand_over(&state.ready)).await?,
         };
         drop(seat);
         Ok(match turn {

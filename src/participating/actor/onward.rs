@@ -32,11 +32,15 @@ pub(super) async fn serve(
 }
 
 /// The deferred function takes the call: here, or at the server that plays it.
-pub(super) async fn defer(mut call: Call, reason: &'static str) {
-    let services = call.services.clone();
-    if services.neighbours.plays(Role::Deferred) {
-        return deposit::deposit(call, reason).await;
+pub(super) async fn defer(call: Call, reason: &'static str) {
+    match call.services.neighbours.plays(Role::Deferred) {
+        true => Box::pin(deposit::deposit(call, reason)).await,
+        false => Box::pin(divert(call, reason)).await,
     }
+}
+
+async fn divert(mut call: Call, reason: &'static str) {
+    let services = call.services.clone();
     let Some(hop) = services.neighbours.at(Role::Deferred) else {
         return call.refuse(&nobody_keeps(), "role_not_played");
     };

@@ -157,7 +157,7 @@ impl AtHome {
     /// The deferred function takes it: here, or at the server that plays it.
     async fn defer(self, mut proxied: Proxied, reason: &'static str) {
         if self.services.neighbours.plays(Role::Deferred) {
-            return self.keep(proxied, reason).await;
+            return Box::pin(self.keep(proxied, reason)).await;
         }
         let Some(hop) = self.services.neighbours.at(Role::Deferred) else {
             return self.refuse(proxied).await;
@@ -182,10 +182,10 @@ impl AtHome {
             return;
         };
         if incoming.request.is(&Method::Message) {
-            return pager::keep(&services, &incoming, sender, recipient, reason).await;
+            return Box::pin(pager::keep(&services, &incoming, sender, recipient, reason)).await;
         }
         if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
-            deposit::deposit(call, reason).await;
+            Box::pin(deposit::deposit(call, reason)).await;
         }
     }
 }

@@ -154,6 +154,8 @@ async fn resume(services: Rc<Services>) {
     }
 }
 
+/// Each way of serving has a box of its own: a flow takes what its own ladder needs, not what the
+/// longest one does, and is moved cheaply until then.
 async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: Incoming) {
     let tag = incoming
         .request
@@ -190,10 +192,10 @@ async fn serve(services: Rc<Services>, subscriptions: Subscriptions, incoming: I
         Ok(Route::Server) => services.reply(&incoming, &abilities()),
         Ok(route) => match identify(&services, &incoming).await {
             Verdict::Ok(sender) if passes => {
-                proxying::forward(services, incoming, sender, route).await;
+                Box::pin(proxying::forward(services, incoming, sender, route)).await;
             }
             Verdict::Ok(sender) => {
-                serve_user(services, subscriptions, incoming, sender, route).await;
+                Box::pin(serve_user(services, subscriptions, incoming, sender, route)).await;
             }
             Verdict::Challenge(reply) => services.reply(&incoming, &reply),
             Verdict::Forbidden(reply) => services.refuse(&incoming, &reply, "forbidden"),
@@ -224,40 +226,48 @@ async fn serve_user(
 ) {
     match route {
         Route::Mailbox(mailbox, package) => {
-            mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package).await;
+            let flow =
+                mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package);
+            Box::pin(flow).await;
         }
-        Route::Fetch => fetching::fetch(services, incoming, sender).await,
-        Route::Delete => deletion::delete(services, incoming, sender).await,
-        Route::Notifications => disposition::returned(services, incoming, sender).await,
+        Route::Fetch => Box::pin(fetching::fetch(services, incoming, sender)).await,
+        Route::Delete => Box::pin(deletion::delete(services, incoming, sender)).await,
+        Route::Notifications => Box::pin(disposition::returned(services, incoming, sender)).await,
         Route::Deferred => {
             let owner = sender.clone();
             if let Some(call) = Call::begin(&services, incoming, sender, owner) {
-                retrieval::retrieve(call).await;
+                Box::pin(retrieval::retrieve(call)).await;
             }
         }
         Route::Subscriber(recipient) => subscriber(services, incoming, sender, recipient).await,
         Route::Keep(recipient) => match incoming.request.method() {
             Some(Method::Invite) => {
                 if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
-                    deposit::deposit(call, "kept for another server").await;
+                    Box::pin(deposit::deposit(call, "kept for another server")).await;
                 }
             }
             Some(Method::Message) => {
                 let reason = "kept for another server";
-                pager::keep(&services, &incoming, sender, recipient, reason).await;
+                Box::pin(pager::keep(&services, &incoming, sender, recipient, reason)).await;
             }
             _ => services.reply(&incoming, &Reply::new(480)),
         },
         Route::Group(group) => match incoming.request.method() {
-            Some(Method::Invite) => focus::answer(services, incoming, sender, group).await,
-            Some(Method::Message) => focus::message(services, incoming, sender, group).await,
+            Some(Method::Invite) => {
+                Box::pin(focus::answer(services, incoming, sender, group)).await;
+            }
+            Some(Method::Message) => {
+                Box::pin(focus::message(services, incoming, sender, group)).await;
+            }
             Some(Method::Subscribe) => {
-                mailbox::subscribe_to_group(services, subscriptions, incoming, sender, group).await;
+                let flow =
+                    mailbox::subscribe_to_group(services, subscriptions, incoming, sender, group);
+                Box::pin(flow).await;
             }
             _ => services.reply(&incoming, &abilities()),
         },
         Route::Onward(recipient, hop) => {
-            onward::serve(services, incoming, sender, recipient, hop).await;
+            Box::pin(onward::serve(services, incoming, sender, recipient, hop)).await;
         }
         Route::Register | Route::Server => {}
     }
@@ -271,12 +281,14 @@ async fn subscriber(
     recipient: Address,
 ) {
     if let Some(hop) = services.group_owner(&recipient).await.cloned() {
-        return onward::serve(services, incoming, sender, recipient, hop).await;
+        return Box::pin(onward::serve(services, incoming, sender, recipient, hop)).await;
     }
     match incoming.request.method() {
         Some(Method::Invite) => invite(services, incoming, sender, recipient).await,
-        Some(Method::Message) => pager::message(services, incoming, sender, recipient).await,
-        _ => pager::options(services, incoming, sender, recipient).await,
+        Some(Method::Message) => {
+            Box::pin(pager::message(services, incoming, sender, recipient)).await;
+        }
+        _ => Box::pin(pager::options(services, incoming, sender, recipient)).await,
     }
 }
 
@@ -291,8 +303,8 @@ async fn invite(services: Rc<Services>, incoming: Incoming, sender: Address, rec
         return;
     };
     match bindings.is_empty() {
-        true => onward::defer(call, reason).await,
-        false => live::call(call, bindings).await,
+        true => Box::pin(onward::defer(call, reason)).await,
+        false => Box::pin(live::call(call, bindings)).await,
     }
 }
 
