@@ -165,6 +165,28 @@ async fn private_message_goes_to_one_member_alone() {
 }
 
 #[actix::test]
+async fn nickname_is_had_by_one_member_alone() {
+    let server = club();
+    let (alice, bob) = (
+        logged_in(&server, "alice").await,
+        logged_in(&server, "bob").await,
+    );
+    let (alices, bobs) = (in_club(&alice).await, in_club(&bob).await);
+    legs(&server, 2.0).await;
+    let named = async |place: &Conference, nickname| place.name(nickname).await.expect("an answer");
+    assert_eq!(named(&alices, Some("Alice the great")).await, 200);
+    assert_eq!(named(&bobs, Some("ALICE the  great")).await, 425);
+    assert_eq!(named(&bobs, Some("\u{202e}Bob")).await, 424);
+    assert_eq!(named(&bobs, Some("Dopey Donkey")).await, 200);
+    assert_eq!(named(&bobs, None).await, 200);
+    assert_eq!(
+        named(&alices, Some("Dopey Donkey")).await,
+        425,
+        "kept for Bob"
+    );
+}
+
+#[actix::test]
 async fn group_of_those_listed_is_made_and_the_others_are_called() {
     let server = start(Settings::default());
     let mut alice = logged_in(&server, "alice").await;

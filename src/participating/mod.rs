@@ -11,6 +11,7 @@ pub mod actor;
 mod addressees;
 mod aggregation;
 mod batch;
+mod chatroom;
 mod config;
 mod devices;
 mod facts;

@@ -70,6 +70,17 @@ impl Conference {
         &self.group
     }
 
+    /// Asks to be called by a nickname in the group, or by none any more; the status of the
+    /// answer: 200, 403 where there are none, 424 for one that is malformed, 425 for one that is
+    /// somebody else's (RFC 7701 §7.1).
+    ///
+    /// Errors: `Connection` if the call is over, or has no channel yet.
+    pub async fn name(&self, nickname: Option<&str>) -> Result<u16, ClientError> {
+        let asked = self.session.ask_nickname(nickname);
+        let asked = asked.map_err(|_| ClientError::Connection(NAME))?;
+        Ok(asked.await)
+    }
+
     /// Sends a message: to the group where that is its recipient, to one member alone otherwise.
     ///
     /// Errors: `Connection` if the call is over; `Read`, `TimedOut`.

@@ -13,7 +13,10 @@ use crate::{
     },
     net,
     profile::mime,
-    sdp::{self, LocalMedia, MessageMedia, Names, Security, SessionDescription, Setup, path::Hop},
+    sdp::{
+        self, Chatroom, LocalMedia, MessageMedia, Names, Security, SessionDescription, Setup,
+        path::Hop,
+    },
     sip::codec::{Message, Name},
 };
 use bytes::Bytes;
@@ -79,6 +82,11 @@ fn media(device: &State, path: &str) -> MessageMedia {
         accept_wrapped_types: vec!["*".to_owned()],
         max_size: Some(device.config().max_size.as_u64()),
         cema: device.config().cema,
+        chatroom: Some(Chatroom {
+            nickname: true,
+            private_messages: true,
+            others: Vec::new(),
+        }),
         ..MessageMedia::default()
     };
     media.setup = Some(match media.is_relayed() {

@@ -5,7 +5,10 @@ use crate::{
         actor::{OpenSession, Role, SessionEvent, SessionHandle, Sink, address_of, addresses_of},
     },
     participating::invitation,
-    sdp::{self, Anchor, LocalMedia, MessageMedia, Names, SdpError, SessionDescription, path::Hop},
+    sdp::{
+        self, Anchor, Chatroom, LocalMedia, MessageMedia, Names, SdpError, SessionDescription,
+        path::Hop,
+    },
 };
 use std::rc::Rc;
 
@@ -124,6 +127,18 @@ impl Channel {
             media.max_size = reader.max_size.or(media.max_size);
         }
         channel
+    }
+
+    /// The end of a channel at which a chat room stands, or behind which one does: it says what
+    /// is known of that, and nothing where nothing is.
+    ///
+    /// Source: RFC 7701 §8.
+    pub fn in_chatroom(mut self, chatroom: Option<Chatroom>) -> Self {
+        let local = &mut self.local;
+        for media in std::iter::once(&mut local.media).chain(&mut local.alternative) {
+            media.chatroom.clone_from(&chatroom);
+        }
+        self
     }
 
     /// Answers `offer`; the session's events go to `sink`.

@@ -8,10 +8,11 @@ use super::{
     requests,
 };
 use crate::{
+    controlling::Abilities,
     deferred::{Envelope, Watch},
     identity::Address,
     msrp::actor::{SessionHandle, Sink},
-    participating::{invitation, pace::Pace},
+    participating::{chatroom, invitation, pace::Pace},
     sdp::MessageMedia,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
@@ -29,6 +30,8 @@ pub(super) struct Line {
     pub channel: Channel,
     /// No person answered, but a server that keeps what comes.
     pub automaton: bool,
+    /// What the device can do in a group.
+    pub abilities: Abilities,
 }
 
 /// A call of this server's own that was answered, and the session agreed on in it. Dropped, both
@@ -127,10 +130,11 @@ impl Line {
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
         let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
-        Self::dial(services, owner, (sink, arrivals), invite).await
+        let channel = Channel::new(services);
+        Self::dial(channel, services, owner, (sink, arrivals), invite).await
     }
 
-    /// The same, for a device that is to send messages too.
+    /// The same, for a device of a member of a group, which is to send messages too.
     pub async fn open_both_ways(
         services: &Rc<Services>,
         owner: (&Address, &Rc<Watch>),
@@ -138,17 +142,19 @@ impl Line {
     ) -> Result<(Self, Incoming), Failed> {
         let (sink, ends) = duplex(services.config.inbound_window.as_u64() as usize);
         let Ends { answers, incoming } = ends;
-        let line = Self::dial(services, owner, (sink, answers), invite).await?;
+        let room = chatroom::of(services.groups.config());
+        let channel = Channel::new(services).in_chatroom(Some(room));
+        let line = Self::dial(channel, services, owner, (sink, answers), invite).await?;
         Ok((line, incoming))
     }
 
     async fn dial(
+        channel: Channel,
         services: &Rc<Services>,
         (owner, watch): (&Address, &Rc<Watch>),
         (sink, arrivals): (Box<dyn Sink>, Arrivals),
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
-        let channel = Channel::new(services);
         let leg = Leg::open(services, &channel, |_| {}, invite).await?;
         let session = leg.session().clone();
         session.set_sink(sink);
@@ -160,6 +166,7 @@ impl Line {
         } = leg;
         let (services, owner) = (services.clone(), (owner.clone(), watch.clone()));
         let limit = services.config.bind_timeout;
+        let abilities = chatroom::abilities_of(&reader);
         let mut handover = Handover::new(services, owner, session, arrivals, reader);
         let connected = tokio::time::timeout(limit, handover.bound());
         connected.await.map_err(|_| Failed::Silent)??;
@@ -169,6 +176,7 @@ impl Line {
             handover,
             channel,
             automaton,
+            abilities,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::{
     participating::invitation,
     policy::{Attempt, Next, after_attempt},
     profile::mime,
+    sdp::Chatroom,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, Extra, InviteOptions, Reply},
         codec::{Message, Name},
@@ -25,6 +26,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 pub(super) struct Leg {
     channel: Channel,
     session: SessionHandle,
+    /// What the far side can do in a chat room.
+    chatroom: Option<Chatroom>,
     dialog: DialogHandle,
     news: UnboundedReceiver<DialogEvent>,
     /// Whoever answered is no person: a server that keeps the message.
@@ -87,7 +90,9 @@ pub(super) async fn ring(
     invite: impl FnOnce(&Call, Vec<u8>) -> InviteOptions,
 ) -> Rung {
     let services = call.services.clone();
-    let channel = Channel::new(&services);
+    let offered = call.offer.message_media().map(|(_, media)| media);
+    let chatroom = offered.and_then(|media| media.chatroom);
+    let channel = Channel::new(&services).in_chatroom(chatroom);
     let Ok((session, offer)) = channel.offer() else {
         return Rung::Failed(503, None);
     };
@@ -125,9 +130,12 @@ pub(super) async fn ring(
     let focus = invitation::is_focus(&answer).then(asserted).flatten();
     let focus = focus.map(|focus| focus.into_owned());
     match channel.conclude(session.clone(), answer.body(), None).await {
-        Ok(Agreed { session, .. }) => Rung::Answered(Box::new(Leg {
+        Ok(Agreed {
+            session, remote, ..
+        }) => Rung::Answered(Box::new(Leg {
             channel,
             session,
+            chatroom: remote.chatroom,
             dialog,
             news,
             automaton,
@@ -195,7 +203,7 @@ fn end_to_end(request: &Message) -> Extra {
 /// not stand before the request that binds the far side.
 pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> {
     let services = call.services.clone();
-    let channel = Channel::new(&services);
+    let channel = Channel::new(&services).in_chatroom(leg.chatroom.take());
     let nobody = Box::new(super::channel::Nobody);
     let (session, body) = match channel.answer(&call.offer, nobody).await {
         Ok(Agreed { session, body, .. }) => (session, body),

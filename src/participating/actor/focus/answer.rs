@@ -11,14 +11,17 @@ use super::{
     Circulation, Ends,
     convene::{call_others, convene},
     duplex,
-    leg::{CAN, Leg, Wire},
+    leg::{Leg, Wire},
     pager::reply_of,
 };
 use crate::{
     clock,
     controlling::{Entrance, Group, GroupError, Member},
     identity::Address,
-    participating::facts::{Item, Origin},
+    participating::{
+        chatroom,
+        facts::{Item, Origin},
+    },
     profile::mime,
     sip::actor::Incoming,
     sip_core::Reply,
@@ -76,7 +79,8 @@ pub(super) async fn come_in(mut call: Call, group: &Arc<Group>, calls_others: bo
     }
     let (sink, ends) = duplex(services.config.inbound_window.as_u64() as usize);
     let Ends { answers, incoming } = ends;
-    let channel = Channel::new(&services);
+    let room = chatroom::of(services.groups.config());
+    let channel = Channel::new(&services).in_chatroom(Some(room));
     let agreed = match channel.answer(&call.offer, sink).await {
         Ok(agreed) => agreed,
         Err(unfit) => return call.refuse_unfit(&unfit),
@@ -86,6 +90,7 @@ pub(super) async fn come_in(mut call: Call, group: &Arc<Group>, calls_others: bo
         remote,
         body,
     } = agreed;
+    let abilities = chatroom::abilities_of(&remote);
     accept(&call, group, body);
     let seat = services.legs.enter(&group.address, &mailbox, true);
     if calls_others {
@@ -95,7 +100,7 @@ pub(super) async fn come_in(mut call: Call, group: &Arc<Group>, calls_others: bo
     let owner = (mailbox.clone(), watch);
     let handover = Handover::new(services.clone(), owner, session.clone(), answers, remote);
     let conferences = &services.conferences;
-    let place = conferences.enter(group, &call.sender, CAN, false);
+    let place = conferences.enter(group, &call.sender, abilities, false);
     let leg = Leg::new(&services, (seat, place), handover, true);
     let wire = Wire {
         session: session.clone(),

@@ -53,7 +53,10 @@ impl Sink for Duplex {
                     answers.push(SessionEvent::Closed(reason));
                     messages.push(event);
                 }
-                SessionEvent::Head(_) | SessionEvent::Body(..) | SessionEvent::End(..) => {
+                SessionEvent::Head(_)
+                | SessionEvent::Body(..)
+                | SessionEvent::End(..)
+                | SessionEvent::Nickname(_) => {
                     messages.push(event);
                 }
                 _ => answers.push(event),

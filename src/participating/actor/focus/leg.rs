@@ -6,6 +6,7 @@ use super::{
         drain,
         drains::Occasion,
         handover::{Broken, Handover},
+        inflow::{Arrivals, Batch},
         keeper::{Goal, Keeper},
         line::{Line, Ringing},
         live::answer_inside,
@@ -18,7 +19,7 @@ use crate::{
     controlling::Abilities,
     deferred::{Envelope, State},
     identity::{Address, outbox},
-    msrp::actor::SessionHandle,
+    msrp::actor::{SessionEvent, SessionHandle},
     participating::{facts::Origin, metrics::Open},
     sip::actor::{DialogEvent, DialogHandle, DialogNews},
     sip_core::Binding,
@@ -67,13 +68,6 @@ pub(super) enum Ended {
     Broken(#[from] Broken),
 }
 
-/// What a device can do that does not say: clients of groups tell by the CPIM wrapper for whom a
-/// message is.
-pub(super) const CAN: Abilities = Abilities {
-    private_messages: true,
-    nicknames: false,
-};
-
 /// Messages looked at together.
 const PAGE: usize = 32;
 
@@ -96,6 +90,7 @@ pub(in super::super) fn called(
             handover,
             channel,
             automaton,
+            abilities,
         } = line;
         let Ringing { dialog, session } = &call;
         let wire = Wire {
@@ -106,7 +101,7 @@ pub(in super::super) fn called(
             incoming,
         };
         let place = match automaton {
-            false => attend(&services, &seat).await,
+            false => attend(&services, &seat, abilities).await,
             true => None,
         };
         let leg = Leg::new(&services, (seat, place), handover, false);
@@ -156,7 +151,7 @@ impl Leg {
         let place = self.place.take();
         tokio::select! {
             ended = self.send() => ended.unwrap_or_else(Ended::Broken),
-            () = listen(keeper, messages, &wire.session) => Ended::Closed,
+            () = listen(keeper, messages, &wire.session, place.as_ref()) => Ended::Closed,
             () = hung_up(wire.news, dialog) => Ended::HungUp,
             () = idle_for(&moved, idle) => Ended::Idle,
             () = expelled(place.as_ref()) => Ended::Expelled,
@@ -246,10 +241,10 @@ impl Ended {
 }
 
 /// Enters a member who was called into the roster.
-async fn attend(services: &Services, seat: &Seat) -> Option<Attendance> {
+async fn attend(services: &Services, seat: &Seat, abilities: Abilities) -> Option<Attendance> {
     let group = services.groups.get(seat.group()).await.ok().flatten()?;
     let member = outbox::reader(seat.mailbox());
-    services.conferences.enter(&group, &member, CAN, true)
+    services.conferences.enter(&group, &member, abilities, true)
 }
 
 /// Whether anything waits for a member in a group.
@@ -262,16 +257,36 @@ async fn waits(services: &Services, mailbox: &Address, group: &Address) -> bool 
 /// Takes what the member sends until the channel is closed.
 async fn listen(
     mut keeper: Keeper,
-    mut messages: super::super::inflow::Arrivals,
+    mut messages: Arrivals,
     session: &SessionHandle,
+    place: Option<&Attendance>,
 ) {
     while let Some(mut batch) = messages.next().await {
+        name(place, &mut batch);
         let ended = take(&mut keeper, &mut batch).await;
         messages.done(&batch, session);
         if ended {
             return;
         }
     }
+}
+
+/// Lets the member go by the nicknames that a batch asks for, and answers.
+///
+/// Source: RFC 7701 §7.1.
+fn name(place: Option<&Attendance>, batch: &mut Batch) {
+    batch.events.retain(|event| {
+        let SessionEvent::Nickname(request) = event else {
+            return true;
+        };
+        let code = match (request.wanted(), place) {
+            (Err(bad), _) => bad.status(),
+            (Ok(_), None) => 403,
+            (Ok(wanted), Some(place)) => place.name(wanted.as_deref()),
+        };
+        request.answer(code);
+        false
+    });
 }
 
 /// Resolves when the member ends the call; answers other requests within it.
