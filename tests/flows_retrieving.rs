@@ -8,7 +8,7 @@ use harness::{
     user::{User, noise},
 };
 use restante::{
-    client::Outcome,
+    client::{Body, Channel, Outcome, Outgoing},
     content::deferred_list::DeferredList,
     profile::mime,
     sip::codec::{Message, Name},
@@ -139,4 +139,134 @@ async fn r1_bob_lists_fetches_and_deletes_over_the_channels_that_are_open() {
         .await;
     assert_eq!(seen.established(), ["bob → PF-B", "PF-B → C"]);
     assert_eq!(seen.channels(), ["bob = PF-B", "PF-B = C"]);
+}
+
+#[actix::test]
+async fn r2_home_server_calls_bob_first_and_then_the_keeper_with_the_identifiers() {
+    let (network, ids) = waiting_in(Plan::shape_b()).await;
+    let mut bob = network.device(BOB).await.log_in().await;
+    for (id, size) in ids.iter().zip(SIZES) {
+        assert_next(&mut bob, id, size).await;
+    }
+    let seen = network
+        .until(|seen| seen.ends_at("PF-B") && seen.ends_at("bob"))
+        .await;
+    assert_eq!(seen.established(), ["PF-B → bob", "PF-B → C"]);
+    assert_eq!(seen.channels(), ["PF-B = bob", "PF-B = C"]);
+    let (to_bob, to_c) = (seen.dialog_by("PF-B → bob"), seen.dialog_by("PF-B → C"));
+    assert_eq!(asked_for(to_c.invite()), ids);
+    assert_eq!(to_c.invite().uri_text(), "sip:deferred@b.example");
+    let asserted = value(to_c.invite(), Name::PAssertedIdentity);
+    assert_eq!(asserted, "<sip:bob@b.example>");
+    assert_eq!(
+        value(to_bob.invite(), Name::ReferredBy),
+        "<sip:alice@a.example>"
+    );
+    for dialog in [&to_bob, &to_c] {
+        assert_describes_itself(&network, dialog.invite(), &dialog.way[0]);
+        assert_describes_itself(&network, dialog.answer(), &dialog.way[1]);
+    }
+    seen.assert_order(&[
+        "bob → PF-B: REGISTER",
+        "PF-B → bob: INVITE",
+        "bob → PF-B: 200 INVITE",
+        "PF-B → C: INVITE",
+        "C → PF-B: 200 INVITE",
+        "PF-B → C: ACK",
+    ]);
+    // each is removed after Bob's own 200
+    seen.assert_order(&[
+        "C → PF-B: SEND last",
+        "PF-B → bob: SEND last",
+        "bob → PF-B: 200 SEND last",
+        "PF-B → C: 200 SEND last",
+    ]);
+    assert_eq!(seen.count("bob → PF-B: 200 SEND last"), 3);
+    assert_eq!(seen.count("PF-B → C: 200 SEND last"), 3);
+    assert_eq!(network.waiting("C", BOB), [""; 0]);
+}
+
+#[actix::test]
+async fn r2_few_and_small_messages_need_no_channel() {
+    let network = Plan::shape_b().start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let mut ids = Vec::new();
+    for text in ["one", "two"] {
+        let receipt = alice.device.send(Outgoing::text(address(BOB), text)).await;
+        let receipt = receipt.expect("an outcome");
+        assert_eq!(receipt.outcome, Outcome::Stored);
+        ids.push(receipt.message_id);
+    }
+    assert_eq!(network.waiting("C", BOB), ids);
+    network.begin_anew();
+    let mut bob = network.device(BOB).await.log_in().await;
+    for (id, text) in ids.iter().zip(["one", "two"]) {
+        let received = bob.next().await;
+        assert_eq!(received.message_id, *id);
+        assert_eq!(received.channel, Channel::Pager);
+        assert_eq!(received.body, Body::Bytes(text.into()));
+        assert_eq!(received.from, Some(address(ALICE)));
+    }
+    let seen = network
+        .until(|seen| seen.count("PF-B → C: 200 MESSAGE") == 2)
+        .await;
+    assert!(
+        seen.dialogs().is_empty() && seen.channels().is_empty(),
+        "{seen}"
+    );
+    seen.assert_order(&[
+        "PF-B → C: MESSAGE",
+        "C → PF-B: MESSAGE",
+        "PF-B → bob: MESSAGE",
+        "bob → PF-B: 200 MESSAGE",
+        "PF-B → C: 200 MESSAGE",
+    ]);
+    assert_eq!(network.waiting("C", BOB), [""; 0]);
+}
+
+#[actix::test]
+async fn r3_bob_fetches_over_one_channel_past_his_home_server() {
+    let (network, ids) = waiting_in(Plan::shape_b().proxying("PF-B")).await;
+    network.set(BOB, &json!({ "handing": "hold" }));
+    let mut bob = network.device(BOB).await.log_in().await;
+    let wanted = ids[..2].to_vec();
+    let fetched = bob.device.deferred_fetch(&wanted).await;
+    assert_eq!(fetched.expect("a channel"), 2);
+    assert_next(&mut bob, &ids[0], SIZES[0]).await;
+    assert_next(&mut bob, &ids[1], SIZES[1]).await;
+
+    let seen = network.until(|seen| seen.ends_at("bob")).await;
+    assert_eq!(seen.established(), ["bob → PF-B → C"]);
+    assert_eq!(seen.channels(), ["bob = C"]);
+    let dialog = seen.dialog_by("bob → PF-B → C");
+    let (sent, had) = (&dialog.invites[0], dialog.invite());
+    assert_eq!(had.uri_text(), "sip:deferred@b.example");
+    assert_eq!(asked_for(had), wanted);
+    assert_eq!(sent.body(), had.body());
+    assert_eq!(value(sent, Name::Contact), value(had, Name::Contact));
+    assert_eq!(value(had, Name::PAssertedIdentity), "<sip:bob@b.example>");
+    let routes = had.list(Name::RecordRoute);
+    assert_eq!(routes.len(), 1, "{routes:?}");
+    assert!(
+        routes[0].contains(&network.ip("PF-B").to_string()),
+        "{routes:?}"
+    );
+    assert_describes_itself(&network, had, "bob");
+    assert_describes_itself(&network, dialog.answer(), "C");
+    assert_eq!(dialog.answers[0].body(), dialog.answer().body());
+    seen.assert_order(&[
+        "bob → PF-B: INVITE",
+        "PF-B → C: INVITE",
+        "C → PF-B: 200 INVITE",
+        "PF-B → bob: 200 INVITE",
+        "bob → PF-B: ACK",
+        "PF-B → C: ACK",
+        "C → bob: SEND last",
+        "bob → C: 200 SEND last",
+        "C → PF-B: BYE",
+        "PF-B → bob: BYE",
+        "bob → PF-B: 200 BYE",
+    ]);
+    assert_eq!(network.waiting("C", BOB), ids[2..]);
 }

@@ -71,12 +71,7 @@ fn assert_own(network: &Network, dialog: &Dialog) {
     for (message, end) in [(dialog.invite(), 0), (dialog.answer(), 1)] {
         let name = &dialog.way[end];
         let ip = network.ip(name).to_string();
-        let own = BTreeSet::from([ip.clone()]);
-        assert_eq!(
-            media_addresses(message),
-            own,
-            "{name} describes its own end"
-        );
+        assert_describes(network, message, name);
         let contact = value(message, Name::Contact);
         assert!(contact.contains(&ip), "{name}: {contact}");
     }
@@ -168,4 +163,136 @@ fn assert_confirmed_by_c(seen: &Capture) {
         assert_eq!(sends.len(), 1, "{from} completes the message once:\n{seen}");
     }
     assert_eq!(seen.requests(&Method::Message, "alice", "PF-A").len(), 0);
+}
+
+#[actix::test]
+async fn s2_message_travels_one_dialog_and_one_channel_past_proxies() {
+    let plan = Plan::shape_b().proxying("PF-A").proxying("PF-B");
+    let sent = sent_over(plan).await;
+    let Sent { network, seen, .. } = &sent;
+    assert_eq!(seen.established(), ["alice → PF-A → PF-B → C"]);
+    assert_eq!(seen.channels(), ["alice = C"]);
+    let dialog = seen.dialog_by("alice → PF-A → PF-B → C");
+    let (sent_by_alice, had_by_c) = (&dialog.invites[0], dialog.invite());
+    assert_names_both(had_by_c);
+    assert_passed_on(network, sent_by_alice, had_by_c, &["PF-B", "PF-A"]);
+    let asserted = value(had_by_c, Name::PAssertedIdentity);
+    assert_eq!(asserted, "<sip:alice@a.example>");
+    // nobody touches C's answer either
+    let (given_by_c, had_by_alice) = (dialog.answer(), &dialog.answers[0]);
+    assert_eq!(given_by_c.body(), had_by_alice.body());
+    assert_eq!(
+        value(given_by_c, Name::Contact),
+        value(had_by_alice, Name::Contact)
+    );
+    assert_describes(network, sent_by_alice, "alice");
+    assert_describes(network, had_by_alice, "C");
+    // all of the dialog goes by both, and the content by none
+    seen.assert_order(&[
+        "alice → PF-A: INVITE",
+        "PF-A → alice: 100 INVITE",
+        "PF-A → PF-B: INVITE",
+        "PF-B → C: INVITE",
+        "C → PF-B: 200 INVITE",
+        "PF-B → PF-A: 200 INVITE",
+        "PF-A → alice: 200 INVITE",
+        "alice → PF-A: ACK",
+        "PF-A → PF-B: ACK",
+        "PF-B → C: ACK",
+    ]);
+    seen.assert_order(&[
+        "alice → C: SEND last",
+        "C → alice: 200 SEND last",
+        "alice → PF-A: BYE",
+        "PF-A → PF-B: BYE",
+        "PF-B → C: BYE",
+        "C → PF-B: 200 BYE",
+        "PF-B → PF-A: 200 BYE",
+    ]);
+    seen.assert_order(&["alice → C: SEND last", "C → alice: REPORT 200"]);
+    assert_kept(&sent).await;
+}
+
+#[actix::test]
+async fn s1_and_s2_mixed_proxy_before_b2bua() {
+    let sent = sent_over(Plan::shape_b().proxying("PF-A")).await;
+    let Sent { network, seen, .. } = &sent;
+    assert_eq!(seen.established(), ["alice → PF-A → PF-B", "PF-B → C"]);
+    assert_eq!(seen.channels(), ["alice = PF-B", "PF-B = C"]);
+    let passed = seen.dialog_by("alice → PF-A → PF-B");
+    assert_names_both(passed.invite());
+    assert_passed_on(network, &passed.invites[0], passed.invite(), &["PF-A"]);
+    assert_describes(network, passed.answer(), "PF-B");
+    let joined = seen.dialog_by("PF-B → C");
+    assert_names_both(joined.invite());
+    assert_own(network, &joined);
+    seen.assert_order(&[
+        "C → PF-B: 200 INVITE",
+        "PF-B → C: ACK",
+        "PF-B → PF-A: 200 INVITE",
+        "PF-A → alice: 200 INVITE",
+        "alice → PF-A: ACK",
+        "PF-A → PF-B: ACK",
+    ]);
+    seen.assert_order(&[
+        "alice → PF-B: SEND last",
+        "PF-B → C: SEND last",
+        "C → PF-B: 200 SEND last",
+        "PF-B → alice: 200 SEND last",
+    ]);
+    seen.assert_order(&["C → PF-B: REPORT 200", "PF-B → alice: REPORT 200"]);
+    assert_kept(&sent).await;
+}
+
+#[actix::test]
+async fn s1_and_s2_mixed_b2bua_before_proxy() {
+    let sent = sent_over(Plan::shape_b().proxying("PF-B")).await;
+    let Sent { network, seen, .. } = &sent;
+    assert_eq!(seen.established(), ["alice → PF-A", "PF-A → PF-B → C"]);
+    assert_eq!(seen.channels(), ["alice = PF-A", "PF-A = C"]);
+    let joined = seen.dialog_by("alice → PF-A");
+    assert_names_both(joined.invite());
+    assert_own(network, &joined);
+    let passed = seen.dialog_by("PF-A → PF-B → C");
+    assert_names_both(passed.invite());
+    assert_passed_on(network, &passed.invites[0], passed.invite(), &["PF-B"]);
+    assert_describes(network, &passed.invites[0], "PF-A");
+    assert_describes(network, passed.answer(), "C");
+    seen.assert_order(&[
+        "C → PF-B: 200 INVITE",
+        "PF-B → PF-A: 200 INVITE",
+        "PF-A → PF-B: ACK",
+        "PF-B → C: ACK",
+        "PF-A → alice: 200 INVITE",
+        "alice → PF-A: ACK",
+    ]);
+    seen.assert_order(&[
+        "alice → PF-A: SEND last",
+        "PF-A → C: SEND last",
+        "C → PF-A: 200 SEND last",
+        "PF-A → alice: 200 SEND last",
+    ]);
+    seen.assert_order(&["C → PF-A: REPORT 200", "PF-A → alice: REPORT 200"]);
+    assert_kept(&sent).await;
+}
+
+/// That `had` is the INVITE `sent`, passed on by `proxies`, who recorded themselves, the last one
+/// first, and left the description and the Contact alone.
+fn assert_passed_on(network: &Network, sent: &Message, had: &Message, proxies: &[&str]) {
+    assert_eq!(sent.body(), had.body());
+    assert_eq!(value(sent, Name::Contact), value(had, Name::Contact));
+    assert_eq!(sent.call_id(), had.call_id());
+    let mut routes = had.list(Name::RecordRoute).into_iter();
+    for proxy in proxies {
+        let route = routes.next().unwrap_or_default();
+        assert!(route.contains(&network.ip(proxy).to_string()), "{route}");
+        assert!(route.contains(";lr"), "{route}");
+    }
+    assert_eq!(routes.next(), None);
+    assert_eq!(had.list(Name::Via).len(), proxies.len() + 1);
+}
+
+fn assert_describes(network: &Network, message: &Message, name: &str) {
+    let own = BTreeSet::from([network.ip(name).to_string()]);
+    assert_eq!(media_addresses(message), own, "it describes {name}");
 }

@@ -11,6 +11,7 @@ mod demo;
 mod desk;
 mod device;
 mod group;
+pub mod loopback;
 mod media;
 mod message;
 mod office;

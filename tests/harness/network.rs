@@ -12,14 +12,12 @@
 //!
 //! SIP is at port 5060 of each address, MSRP at 2855, HTTP at 8080. Networks of tests that run at
 //! the same time have different addresses.
-mod net;
 mod shapes;
 
 use super::{Server, capture::Capture, user::User};
 use bytes::Bytes;
-use net::Net;
 use restante::{
-    cli::child::ServerPlan,
+    cli::{child::ServerPlan, loopback::Loopback},
     client::{Config, Content, Mode, Outgoing},
     clock,
     identity::Address,
@@ -49,7 +47,7 @@ const DEVICES: u8 = 128;
 
 /// What a network is to be.
 pub struct Plan {
-    net: Net,
+    net: Loopback,
     nodes: Vec<NodePlan>,
 }
 
@@ -73,7 +71,7 @@ impl Plan {
     /// A network without any node.
     pub fn empty() -> Self {
         Self {
-            net: Net::claim(),
+            net: Loopback::claim().expect("a free network"),
             nodes: Vec::new(),
         }
     }
