@@ -1,32 +1,25 @@
 //! The ladder: who says what to whom, drawn while it happens.
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io::{self, Write},
     time::Duration,
 };
 
-/// Columns between two poles.
-const LANE: usize = 33;
-/// The longest label that an arrow takes.
-pub(super) const LABEL: usize = LANE - 5;
+/// Columns between two poles, where there is room.
+const WIDEST: usize = 33;
+/// Columns between two poles at least.
+const NARROWEST: usize = 16;
+/// Columns that all lanes share.
+const SHARED: usize = 104;
+/// What an arrow takes beside its label.
+const HEAD_AND_TAIL: usize = 5;
+/// Columns before the first pole: those of the time.
+const INDENT: usize = 11;
 /// SENDs of one message drawn in full before the rest is only counted.
 const DRAWN_IN_FULL: u32 = 2;
 
-/// The stretch between two neighbours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// Alice and the server.
-    Alice,
-    /// The server and Bob.
-    Bob,
-}
-
-/// Which way an arrow points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    ToServer,
-    FromServer,
-}
+/// A pole, counted from the left.
+pub(super) type Pole = usize;
 
 /// What travelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +39,12 @@ pub(super) enum What {
     Msrp(String),
 }
 
-/// One arrow of the ladder.
+/// One arrow of the ladder, between two different poles.
 #[derive(Clone, Debug)]
 pub(super) struct Arrow {
     pub at: Duration,
-    pub lane: Lane,
-    pub way: Way,
+    pub from: Pole,
+    pub to: Pole,
     pub what: What,
 }
 
@@ -59,8 +52,11 @@ pub(super) struct Arrow {
 pub(super) struct Ladder<W> {
     out: W,
     style: Style,
-    alice: Transfer,
-    bob: Transfer,
+    poles: Vec<String>,
+    /// Columns between two poles.
+    lane: usize,
+    /// What is under way from one pole to another.
+    transfers: HashMap<(Pole, Pole), Transfer>,
 }
 
 /// How the output looks.
@@ -70,7 +66,7 @@ pub(super) struct Style {
     pub lively: bool,
 }
 
-/// The message under way in one lane.
+/// The message under way between two poles.
 #[derive(Debug, Default)]
 struct Transfer {
     drawn: u32,
@@ -79,31 +75,44 @@ struct Transfer {
     drawn_transactions: HashSet<String>,
 }
 
+/// The longest label that an arrow between neighbours takes, where there are so many poles.
+pub(super) fn room(poles: usize) -> usize {
+    lane(poles) - HEAD_AND_TAIL
+}
+
+fn lane(poles: usize) -> usize {
+    let lanes = poles.saturating_sub(1).max(1);
+    (SHARED / lanes).clamp(NARROWEST, WIDEST)
+}
+
 impl<W: Write> Ladder<W> {
-    pub(super) fn new(out: W, style: Style) -> Self {
+    pub(super) fn new(out: W, style: Style, poles: &[&str]) -> Self {
         Self {
             out,
             style,
-            alice: Transfer::default(),
-            bob: Transfer::default(),
+            lane: lane(poles.len()),
+            poles: poles.iter().map(|&pole| pole.to_owned()).collect(),
+            transfers: HashMap::new(),
         }
     }
 
     /// The names over the poles.
     pub(super) fn heading(&mut self) -> io::Result<()> {
-        writeln!(
-            self.out,
-            "{:>9}  Alice{:^width$}Bob",
-            "",
-            "Restante",
-            width = 2 * LANE - 5
-        )
+        let mut line = String::new();
+        for (pole, name) in self.poles.iter().enumerate() {
+            let middle = INDENT + pole * (self.lane + 1);
+            let start = middle.saturating_sub(name.chars().count() / 2);
+            let gap = start.saturating_sub(line.chars().count());
+            line.extend(std::iter::repeat_n(' ', gap));
+            line.push_str(name);
+        }
+        writeln!(self.out, "{line}")
     }
 
     /// A line across, for what happens beside the messages.
     pub(super) fn note(&mut self, at: Duration, text: &str) -> io::Result<()> {
         self.wipe()?;
-        let width = 2 * LANE + 3;
+        let width = (self.poles.len() - 1) * (self.lane + 1) + 1;
         let text = shortened(text, width - 6);
         let line = format!("{:─^width$}", format!(" {text} "));
         writeln!(self.out, "{}  {}", time(at), self.coloured("1;33", &line))
@@ -121,7 +130,7 @@ impl<W: Write> Ladder<W> {
                 last,
             } => self.send(arrow, transaction, label, *octets, *last),
             What::Answer { transaction, label } => {
-                let drawn = &mut self.transfer(arrow.lane).drawn_transactions;
+                let drawn = &mut self.transfer((arrow.to, arrow.from)).drawn_transactions;
                 if drawn.remove(transaction) || !label.starts_with("200") {
                     self.draw(arrow, label, '═', "32")
                 } else {
@@ -139,63 +148,79 @@ impl<W: Write> Ladder<W> {
         octets: u64,
         last: bool,
     ) -> io::Result<()> {
-        let transfer = self.transfer(arrow.lane);
+        let stretch = (arrow.from, arrow.to);
+        let transfer = self.transfer(stretch);
         if transfer.drawn >= DRAWN_IN_FULL && !last {
             transfer.hidden += 1;
             transfer.hidden_octets += octets;
-            return self.show_counter(arrow.lane);
+            return self.show_counter(stretch);
         }
         transfer.drawn += 1;
         transfer.drawn_transactions.insert(transaction.to_owned());
         if last {
-            self.tell_hidden(arrow.lane)?;
-            self.transfer(arrow.lane).drawn = 0;
+            self.tell_hidden(stretch)?;
+            self.transfer(stretch).drawn = 0;
         }
         self.draw(arrow, label, '═', "32")
     }
 
     /// A message ended or broke: tells how many SENDs were only counted.
-    pub(super) fn tell_hidden(&mut self, lane: Lane) -> io::Result<()> {
+    fn tell_hidden(&mut self, stretch: (Pole, Pole)) -> io::Result<()> {
         self.wipe()?;
-        let Some(text) = self.transfer(lane).hidden_text() else {
+        let Some(text) = self.transfer(stretch).hidden_text() else {
             return Ok(());
         };
-        *self.transfer(lane) = Transfer {
-            drawn_transactions: std::mem::take(&mut self.transfer(lane).drawn_transactions),
+        let transfer = self.transfer(stretch);
+        *transfer = Transfer {
+            drawn_transactions: std::mem::take(&mut transfer.drawn_transactions),
             ..Transfer::default()
         };
-        let line = poles(lane, &format!("{text:^LANE$}"));
+        let line = self.rung(stretch, |width| {
+            format!("{:^width$}", shortened(&text, width))
+        });
         writeln!(self.out, "{:>9}  {}", "", self.coloured("2", &line))
     }
 
-    fn transfer(&mut self, lane: Lane) -> &mut Transfer {
-        match lane {
-            Lane::Alice => &mut self.alice,
-            Lane::Bob => &mut self.bob,
-        }
+    fn transfer(&mut self, stretch: (Pole, Pole)) -> &mut Transfer {
+        self.transfers.entry(stretch).or_default()
     }
 
     fn draw(&mut self, arrow: &Arrow, label: &str, shaft: char, colour: &str) -> io::Result<()> {
         self.wipe()?;
-        let drawn = shaft_with(label, points_right(arrow), shaft);
-        let line = poles(arrow.lane, &self.coloured(colour, &drawn));
+        let stretch = (arrow.from, arrow.to);
+        let right = arrow.from < arrow.to;
+        let line = self.rung(stretch, |width| {
+            self.coloured(colour, &shaft_with(label, right, shaft, width))
+        });
         writeln!(self.out, "{}  {line}", time(arrow.at))?;
         self.out.flush()
     }
 
     /// On a terminal, the count of hidden SENDs moves in place.
-    fn show_counter(&mut self, lane: Lane) -> io::Result<()> {
-        let transfer = self.transfer(lane);
+    fn show_counter(&mut self, stretch: (Pole, Pole)) -> io::Result<()> {
+        let transfer = self.transfer(stretch);
         if !transfer.hidden.is_multiple_of(16) {
             return Ok(());
         }
         let text = transfer.hidden_text().unwrap_or_default();
         if self.style.lively {
-            let line = poles(lane, &format!("{text:^LANE$}"));
+            let line = self.rung(stretch, |width| {
+                format!("{:^width$}", shortened(&text, width))
+            });
             write!(self.out, "\r{:>9}  {line}", "")?;
             self.out.flush()?;
         }
         Ok(())
+    }
+
+    /// All poles, with what `content` gives for so many columns between two of them.
+    fn rung(&self, (from, to): (Pole, Pole), content: impl FnOnce(usize) -> String) -> String {
+        let (first, last) = (from.min(to), from.max(to));
+        let empty = format!("│{}", " ".repeat(self.lane));
+        let content = content((last - first) * (self.lane + 1) - 1);
+        let behind = " ".repeat(self.lane) + "│";
+        let (left, right) = (first, self.poles.len() - 1 - last);
+        format!("{}│{content}│{}", empty.repeat(left), behind.repeat(right))
     }
 
     fn wipe(&mut self) -> io::Result<()> {
@@ -222,28 +247,15 @@ impl Transfer {
     }
 }
 
-fn points_right(arrow: &Arrow) -> bool {
-    (arrow.lane == Lane::Alice) == (arrow.way == Way::ToServer)
-}
-
-/// `─ INVITE ─────▶` or `◀───── 200 OK ─`, as wide as a lane.
-fn shaft_with(label: &str, right: bool, shaft: char) -> String {
-    let label = shortened(label, LABEL);
-    let rest = LANE - 4 - label.chars().count();
+/// `─ INVITE ─────▶` or `◀───── 200 OK ─`, so many columns wide.
+fn shaft_with(label: &str, right: bool, shaft: char, width: usize) -> String {
+    let label = shortened(label, width - HEAD_AND_TAIL);
+    let rest = width - HEAD_AND_TAIL + 1 - label.chars().count();
     let long: String = std::iter::repeat_n(shaft, rest).collect();
     if right {
         format!("{shaft} {label} {long}▶")
     } else {
         format!("◀{long} {label} {shaft}")
-    }
-}
-
-/// The three poles with `content` in its lane.
-fn poles(lane: Lane, content: &str) -> String {
-    let empty = " ".repeat(LANE);
-    match lane {
-        Lane::Alice => format!("│{content}│{empty}│"),
-        Lane::Bob => format!("│{empty}│{content}│"),
     }
 }
 
@@ -272,14 +284,9 @@ fn sip_colour(label: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn arrow(lane: Lane, way: Way, what: What) -> Arrow {
+    fn arrow(from: Pole, to: Pole, what: What) -> Arrow {
         let at = Duration::from_millis(1_234);
-        Arrow {
-            at,
-            lane,
-            way,
-            what,
-        }
+        Arrow { at, from, to, what }
     }
 
     fn send(number: u32, last: bool) -> Arrow {
@@ -289,7 +296,7 @@ mod tests {
             octets: 1024,
             last,
         };
-        arrow(Lane::Alice, Way::ToServer, what)
+        arrow(0, 1, what)
     }
 
     fn answer(number: u32) -> Arrow {
@@ -297,11 +304,11 @@ mod tests {
             transaction: format!("t{number}"),
             label: "200 OK".into(),
         };
-        arrow(Lane::Alice, Way::FromServer, what)
+        arrow(1, 0, what)
     }
 
     fn drawn(arrows: &[Arrow]) -> Vec<String> {
-        let mut ladder = Ladder::new(Vec::new(), Style::default());
+        let mut ladder = Ladder::new(Vec::new(), Style::default(), &["A", "S", "B"]);
         for arrow in arrows {
             ladder.arrow(arrow).unwrap();
         }
@@ -312,10 +319,10 @@ mod tests {
     #[test]
     fn arrows_point_to_where_the_message_goes() {
         let lines = drawn(&[
-            arrow(Lane::Alice, Way::ToServer, What::Sip("INVITE".into())),
-            arrow(Lane::Alice, Way::FromServer, What::Sip("200 OK".into())),
-            arrow(Lane::Bob, Way::FromServer, What::Sip("INVITE".into())),
-            arrow(Lane::Bob, Way::ToServer, What::Sip("200 OK".into())),
+            arrow(0, 1, What::Sip("INVITE".into())),
+            arrow(1, 0, What::Sip("200 OK".into())),
+            arrow(1, 2, What::Sip("INVITE".into())),
+            arrow(2, 1, What::Sip("200 OK".into())),
         ]);
         assert!(
             lines[0].starts_with("  1.234 s  │─ INVITE ──"),
@@ -359,8 +366,41 @@ mod tests {
     #[test]
     fn long_label_is_shortened_to_its_lane() {
         let long = "INVITE sip:somebody.with.a.long.name@a.long.domain.example.com";
-        let lines = drawn(&[arrow(Lane::Bob, Way::FromServer, What::Sip(long.into()))]);
+        let lines = drawn(&[arrow(1, 2, What::Sip(long.into()))]);
         assert!(lines[0].contains('…'));
-        assert_eq!(lines[0].chars().count(), 11 + 3 + 2 * LANE);
+        assert_eq!(lines[0].chars().count(), 11 + 3 + 2 * WIDEST);
+    }
+
+    #[test]
+    fn arrow_passes_the_poles_between_its_ends() {
+        let mut ladder = Ladder::new(Vec::new(), Style::default(), &["A", "P", "Q", "C", "B"]);
+        ladder.heading().unwrap();
+        for (from, to) in [(0, 1), (3, 0), (2, 4)] {
+            let what = What::Sip("ACK".into());
+            ladder.arrow(&arrow(from, to, what)).unwrap();
+        }
+        let text = String::from_utf8(ladder.out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let poles = |line: &str| line.matches('│').count();
+        assert_eq!(
+            lines[1..]
+                .iter()
+                .map(|line| poles(line))
+                .collect::<Vec<_>>(),
+            [5, 3, 4]
+        );
+        assert!(
+            lines[2].contains("│◀─") && lines[2].contains("─ ACK ─│"),
+            "{}",
+            lines[2]
+        );
+        let widths: HashSet<usize> = lines[1..].iter().map(|line| line.chars().count()).collect();
+        assert_eq!(widths.len(), 1, "all lines are equally wide: {lines:#?}");
+        let place = |name| lines[0].chars().position(|one| one == name);
+        let pole = lines[1]
+            .char_indices()
+            .filter(|(_, one)| *one == '│')
+            .count();
+        assert_eq!((place('A'), pole), (Some(INDENT), 5));
     }
 }

@@ -2,6 +2,7 @@
 mod ladder;
 mod play;
 mod scene;
+mod shape;
 mod sight;
 mod stage;
 mod summary;
@@ -9,6 +10,7 @@ mod summary;
 use super::Outcome;
 use bytesize::ByteSize;
 use clap::Args;
+use shape::Shape;
 use stage::Stage;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -21,8 +23,14 @@ in and receives. What you see are the real SIP (─) and MSRP (═) messages of 
 
 The exit code is 0 only if Bob has what Alice sent, octet by octet.
 
+With --shape several servers are started, each as a process with an address of its own, as the
+files under examples/ say: --shape a is one server for everybody, b puts a home server before
+Alice and Bob each, c adds the owner of a group between them, d is c with home servers that only
+pass requests on. The one that keeps Bob's message is killed and started again.
+
 Examples:
   restante demo
+  restante demo --shape c
   restante demo --size 100MiB
   restante demo --file holiday.mp4
   restante demo --size 1                 fits one SIP MESSAGE: no channel is opened")]
@@ -33,9 +41,15 @@ pub(super) struct Arguments {
     /// File to send instead
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Play on several servers
+    #[arg(long, value_enum)]
+    shape: Option<Shape>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    if let Some(shape) = arguments.shape {
+        return shape::run(shape, arguments.file.as_deref(), arguments.size.as_u64());
+    }
     let stage = Stage::set(arguments.file.as_deref(), arguments.size.as_u64())?;
     let summary = match play::play(&stage) {
         Ok(summary) => summary,

@@ -1,7 +1,7 @@
 //! The play: Alice sends, the server dies and lives again, Bob receives.
 use super::{
-    ladder::Lane,
-    scene::{Death, Shared},
+    ladder::Pole,
+    scene::{ALICE, BOB, Death, Shared},
     sight,
     stage::{PASSWORD, Stage, hashed},
     summary::{Memory, Summary},
@@ -93,7 +93,7 @@ fn alice_act(stage: &Stage, scene: &Shared, system: &SystemRunner) -> Outcomes<S
 }
 
 async fn alice_sends(stage: &Stage, scene: &Shared) -> Outcomes<(Receipt, Instant)> {
-    let (host, alice) = device(stage, &stage.alice, scene, Lane::Alice, None).await?;
+    let (host, alice) = device(stage, &stage.alice, scene, ALICE, None).await?;
     alice.register(LIFETIME).await?;
     let mut outgoing = Outgoing::file(stage.bob.clone(), &stage.content.path);
     // her 200 is all that counts: the server dies before it could say more
@@ -119,7 +119,7 @@ fn bob_act(stage: &Stage, scene: &Shared, system: &SystemRunner) -> Outcomes<Arr
 
 async fn bob_receives(stage: &Stage, scene: &Shared) -> Outcomes<(Received, Duration)> {
     let spool = stage.spool()?;
-    let (_host, bob) = device(stage, &stage.bob, scene, Lane::Bob, Some(spool)).await?;
+    let (_host, bob) = device(stage, &stage.bob, scene, BOB, Some(spool)).await?;
     let mut incoming = bob
         .incoming()
         .ok_or("a device gives its messages out once")?;
@@ -139,14 +139,14 @@ async fn device(
     stage: &Stage,
     user: &Address,
     scene: &Shared,
-    lane: Lane,
+    pole: Pole,
     spool: Option<PathBuf>,
 ) -> Outcomes<(Host, Device)> {
     let mut settings = client::Config::default();
     settings.max_size = ByteSize::b(settings.max_size.as_u64().max(stage.content.size * 2));
     settings.chunk = ByteSize::b(sight::CHUNK);
     settings.spool = spool.unwrap_or(settings.spool);
-    let host = Host::start(settings, Some(scene.tap(lane))).await?;
+    let host = Host::start(settings, Some(scene.tap(pole))).await?;
     let config = DeviceConfig {
         address: user.clone(),
         user: None,

@@ -1,12 +1,12 @@
 //! What both devices' taps share: the ladder they draw on, and the hand on the server's throat.
 use super::{
-    ladder::{Arrow, Ladder, Lane, Style, Way, What},
+    ladder::{Arrow, Ladder, Pole, Style, What, room},
     sight,
     stage::Stage,
 };
 use crate::{
     cli::child::ServerProcess,
-    client::{Tap, TapEvent},
+    client::{Tap, TapEvent, Way},
 };
 use bytesize::ByteSize;
 use parking_lot::Mutex;
@@ -16,6 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The poles of the ladder.
+const POLES: [&str; 3] = ["Alice", "Restante", "Bob"];
+/// Alice's device.
+pub(super) const ALICE: Pole = 0;
+const SERVER: Pole = 1;
+/// Bob's device.
+pub(super) const BOB: Pole = 2;
 /// A call is over when nothing was said for so long.
 const SILENCE: Duration = Duration::from_millis(250);
 
@@ -55,10 +62,10 @@ impl Shared {
         Ok(Self(Arc::new(Mutex::new(scene))))
     }
 
-    /// A tap that draws into `lane`.
-    pub(super) fn tap(&self, lane: Lane) -> Tap {
+    /// A tap that draws what goes between a device and the server.
+    pub(super) fn tap(&self, device: Pole) -> Tap {
         let scene = self.0.clone();
-        Arc::new(move |event| scene.lock().saw(lane, event))
+        Arc::new(move |event| scene.lock().saw(device, event))
     }
 
     /// Draws a line across.
@@ -90,7 +97,7 @@ impl Scene {
         let lively = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
             began: Instant::now(),
-            ladder: Ladder::new(io::stdout(), Style { lively }),
+            ladder: Ladder::new(io::stdout(), Style { lively }, &POLES),
             server,
             completing: None,
             death: None,
@@ -99,23 +106,22 @@ impl Scene {
     }
 
     /// Draws what a tap saw. The server dies here, before anybody can say another word.
-    fn saw(&mut self, lane: Lane, event: &TapEvent) {
-        let Some((way, what)) = sight::what(event) else {
+    fn saw(&mut self, device: Pole, event: &TapEvent) {
+        let Some(what) = sight::what(&event.sight, room(POLES.len())) else {
             return;
         };
-        let acknowledged = lane == Lane::Alice && self.is_acknowledgement(way, &what);
+        let (from, to) = match event.way {
+            Way::Sent => (device, SERVER),
+            Way::Received => (SERVER, device),
+        };
+        let acknowledged = device == ALICE && self.is_acknowledgement(event.way, &what);
         if acknowledged && self.death.is_none() {
             self.kill();
         }
         let (at, now) = (self.began.elapsed(), Instant::now());
         self.last_arrow = now;
         // a ladder that cannot be written is no reason to stop the play
-        let _ = self.ladder.arrow(&Arrow {
-            at,
-            lane,
-            way,
-            what,
-        });
+        let _ = self.ladder.arrow(&Arrow { at, from, to, what });
     }
 
     /// Whether the server says with this that it took the whole message over: the 200 to the SEND
@@ -123,7 +129,7 @@ impl Scene {
     fn is_acknowledgement(&mut self, way: Way, what: &What) -> bool {
         match (way, what) {
             (
-                Way::ToServer,
+                Way::Sent,
                 What::Send {
                     transaction,
                     octets,
@@ -134,10 +140,10 @@ impl Scene {
                 self.completing = Some(transaction.clone());
                 false
             }
-            (Way::FromServer, What::Answer { transaction, label }) => {
+            (Way::Received, What::Answer { transaction, label }) => {
                 label.starts_with("200") && self.completing.as_ref() == Some(transaction)
             }
-            (Way::FromServer, What::Sip(label)) => {
+            (Way::Received, What::Sip(label)) => {
                 label.starts_with('2') && label.contains("(MESSAGE")
             }
             _ => false,

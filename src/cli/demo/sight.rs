@@ -1,7 +1,7 @@
-//! What the tap of a device sees, as arrows of the ladder.
-use super::ladder::{LABEL, Way, What, shortened};
+//! SIP messages and MSRP heads, as arrows of the ladder are labelled.
+use super::ladder::{What, shortened};
 use crate::{
-    client::{self, Sight, TapEvent},
+    client::Sight,
     profile::mime,
     sip::codec::{Message, Method, Name},
 };
@@ -9,28 +9,33 @@ use crate::{
 /// Octets of one SEND, as devices and server cut by default.
 pub(super) const CHUNK: u64 = 64 * 1024;
 
-/// The arrow for what was seen; `None` for octets that are no message.
-pub(super) fn what(event: &TapEvent) -> Option<(Way, What)> {
-    let way = match event.way {
-        client::Way::Sent => Way::ToServer,
-        client::Way::Received => Way::FromServer,
-    };
-    let what = match &event.sight {
-        Sight::Sip(message) => What::Sip(sip(message)),
-        Sight::Msrp(head) => msrp(&String::from_utf8_lossy(head))?,
-    };
-    Some((way, what))
+/// From this many columns on a label tells all there is to tell.
+const ROOMY: usize = 28;
+
+/// What was seen, where a label has `room` columns; `None` for octets that are no message.
+pub(super) fn what(sight: &Sight, room: usize) -> Option<What> {
+    match sight {
+        Sight::Sip(message) => Some(What::Sip(sip(message, room))),
+        Sight::Msrp(head) => msrp(&String::from_utf8_lossy(head), room),
+    }
 }
 
-/// `INVITE bob`, `200 OK (INVITE)`.
-fn sip(message: &Message) -> String {
+/// `INVITE bob, application/sdp`, `200 OK (INVITE)`; where that is too long `INVITE bob`,
+/// `200 INVITE`.
+pub(super) fn sip(message: &Message, room: usize) -> String {
     let method = message.method();
     let method = method.as_ref().map_or("", Method::as_str);
+    if room < ROOMY {
+        return match message.code() {
+            Some(code) => format!("{code} {method}"),
+            None => format!("{method} {}", whom(message)),
+        };
+    }
     if let Some(code) = message.code() {
         let contact = message.value(Name::Contact);
         let by_machine = contact.is_some_and(|contact| contact.contains("automata"));
         let of = format!("({method}{})", if by_machine { ", automata" } else { "" });
-        let room = LABEL.saturating_sub(of.len() + "407  ".len());
+        let room = room.saturating_sub(of.len() + "407  ".len());
         return format!("{code} {} {of}", shortened(message.reason(), room));
     }
     let user = whom(message);
@@ -52,7 +57,7 @@ fn whom(message: &Message) -> String {
 }
 
 /// An MSRP request or response, from its start line and header fields.
-fn msrp(head: &str) -> Option<What> {
+pub(super) fn msrp(head: &str, room: usize) -> Option<What> {
     let mut lines = head.lines();
     let (transaction, kind) = lines.next()?.strip_prefix("MSRP ")?.split_once(' ')?;
     let transaction = transaction.to_owned();
@@ -62,7 +67,7 @@ fn msrp(head: &str) -> Option<What> {
     };
     let range = value("Byte-Range").unwrap_or_default();
     Some(match kind {
-        "SEND" => send(transaction, range),
+        "SEND" => send(transaction, range, room),
         "REPORT" => What::Msrp(format!("REPORT {} {range}", status(value("Status")))),
         kind if kind.starts_with(|c: char| c.is_ascii_digit()) => What::Answer {
             transaction,
@@ -74,7 +79,7 @@ fn msrp(head: &str) -> Option<What> {
 
 /// `Byte-Range: 1-2048/5242880` tells octets, and whether the message ends here. Where the end is
 /// left open (`1-*/5242880`), the SEND carries a full chunk or the rest of the message.
-fn send(transaction: String, range: &str) -> What {
+fn send(transaction: String, range: &str, room: usize) -> What {
     let numbers = |text: &str| text.parse::<u64>().ok();
     let parts = range.split_once('/').and_then(|(range, total)| {
         let (first, last) = range.split_once('-')?;
@@ -88,7 +93,11 @@ fn send(transaction: String, range: &str) -> What {
         }
     };
     let label = match (parts, octets) {
+        (_, 0) if room < ROOMY => "SEND, empty".to_owned(),
         (_, 0) => "SEND, empty, to bind".to_owned(),
+        (Some((first, _, total)), _) if room < ROOMY => {
+            format!("SEND {} %", (first - 1 + octets) * 100 / total)
+        }
         (Some((first, _, total)), _) => format!("SEND {first}-{}/{total}", first + octets - 1),
         (None, _) => "SEND".to_owned(),
     };
@@ -127,7 +136,7 @@ mod tests {
                 octets: seen,
                 last: ends,
                 ..
-            }) = msrp(&head(range))
+            }) = msrp(&head(range), ROOMY)
             else {
                 panic!("a SEND")
             };
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn answers_and_reports_tell_their_status() {
-        let answer = msrp("MSRP a1 200 OK\r\nTo-Path: x\r\n").unwrap();
+        let answer = msrp("MSRP a1 200 OK\r\nTo-Path: x\r\n", ROOMY).unwrap();
         let label = "200 OK".to_owned();
         assert_eq!(
             answer,
@@ -147,8 +156,9 @@ mod tests {
             }
         );
         let report = "MSRP b2 REPORT\r\nByte-Range: 1-9/9\r\nStatus: 000 200 OK\r\n";
-        assert_eq!(msrp(report), Some(What::Msrp("REPORT 200 OK 1-9/9".into())));
-        assert_eq!(msrp("garbage"), None);
+        let told = What::Msrp("REPORT 200 OK 1-9/9".into());
+        assert_eq!(msrp(report, ROOMY), Some(told));
+        assert_eq!(msrp("garbage", ROOMY), None);
     }
 
     #[test]
@@ -158,6 +168,7 @@ mod tests {
             Content-Type: application/sdp\r\nContent-Length: 0\r\n\r\n";
         let limits = crate::sip::codec::Limits::default();
         let message = Message::parse(Bytes::from_static(text.as_bytes()), &limits).unwrap();
-        assert_eq!(sip(&message), "INVITE bob, application/sdp");
+        assert_eq!(sip(&message, ROOMY), "INVITE bob, application/sdp");
+        assert_eq!(sip(&message, ROOMY - 1), "INVITE bob");
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     http::view::{MessageView, NewSubscriber},
     identity::{Address, AddressError},
 };
-use bytesize::ByteSize;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::{
@@ -47,12 +46,7 @@ impl Stage {
     /// and Bob.
     pub(super) fn set(file: Option<&Path>, size: u64) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
-        let content = match file {
-            Some(path) => {
-                Content::of(path).map_err(|error| format!("{}: {error}", path.display()))?
-            }
-            None => Content::made_up(&folder.path().join("content"), size)?,
-        };
+        let content = Content::prepare(file, folder.path(), size)?;
         let server = plan(&folder.path().join("data"), content.size)?.start()?;
         let stage = Self {
             content,
@@ -98,16 +92,22 @@ impl Stage {
 fn plan(data: &Path, size: u64) -> io::Result<ServerPlan> {
     std::fs::create_dir_all(data)?;
     let mut plan = ServerPlan::on_free_ports(&std::env::current_exe()?, data)?;
+    plan.settings.extend(limits(size));
+    Ok(plan)
+}
+
+/// What lets a server take messages of `size` octets.
+pub(super) fn limits(size: u64) -> Vec<(String, String)> {
     let defaults = crate::deferred::Config::default();
-    for (key, default) in [
+    let limits = [
         ("MAX_MESSAGE", defaults.max_message),
         ("MAX_OCTETS", defaults.max_octets),
-    ] {
-        let limit = ByteSize::b(default.as_u64().max(size + WRAPPER));
-        let name = format!("RESTANTE_DEFERRED__{key}");
-        plan.settings.push((name, limit.as_u64().to_string()));
-    }
-    Ok(plan)
+    ];
+    let limits = limits.into_iter().map(|(key, default)| {
+        let limit = default.as_u64().max(size + WRAPPER);
+        (format!("RESTANTE_DEFERRED__{key}"), limit.to_string())
+    });
+    limits.collect()
 }
 
 fn user(name: &str) -> Result<Address, AddressError> {
@@ -115,6 +115,22 @@ fn user(name: &str) -> Result<Address, AddressError> {
 }
 
 impl Content {
+    /// What stands in `file`, or `size` octets that are made up.
+    ///
+    /// Errors: those of reading and writing, naming the file.
+    pub(super) fn prepare(
+        file: Option<&Path>,
+        folder: &Path,
+        size: u64,
+    ) -> Result<Self, Box<dyn Error>> {
+        match file {
+            Some(path) => {
+                Self::of(path).map_err(|error| format!("{}: {error}", path.display()).into())
+            }
+            None => Self::made_up(&folder.join("content"), size),
+        }
+    }
+
     fn of(path: &Path) -> io::Result<Self> {
         let (size, sha256) = hashed(&mut File::open(path)?)?;
         let path = path.to_owned();
