@@ -53,6 +53,12 @@ async fn assert_next(bob: &mut User, id: &str, size: usize) {
     assert!(received.date.is_some());
 }
 
+/// Bob learns how much waits for him.
+async fn assert_is_told(bob: &User) {
+    let summary = bob.device.summary().await.expect("a summary");
+    assert_eq!(summary.new_messages(), 3, "{summary:?}");
+}
+
 /// The messages that an INVITE asks for.
 fn asked_for(invite: &Message) -> Vec<String> {
     let list = body_of(invite, mime::DEFERRED_LIST).expect("a list");
@@ -74,6 +80,8 @@ async fn r1_bob_fetches_what_he_names_over_two_channels() {
     let (network, ids) = waiting_in(Plan::shape_b()).await;
     network.set(BOB, &json!({ "handing": "hold" }));
     let mut bob = network.device(BOB).await.log_in().await;
+    assert_is_told(&bob).await;
+
     network.begin_anew();
     let wanted = [ids[0].clone(), ids[2].clone()];
     let fetched = bob.device.deferred_fetch(&wanted).await;
@@ -230,6 +238,8 @@ async fn r3_bob_fetches_over_one_channel_past_his_home_server() {
     let (network, ids) = waiting_in(Plan::shape_b().proxying("PF-B")).await;
     network.set(BOB, &json!({ "handing": "hold" }));
     let mut bob = network.device(BOB).await.log_in().await;
+    assert_is_told(&bob).await;
+    network.begin_anew();
     let wanted = ids[..2].to_vec();
     let fetched = bob.device.deferred_fetch(&wanted).await;
     assert_eq!(fetched.expect("a channel"), 2);
@@ -262,6 +272,8 @@ async fn r3_bob_fetches_over_one_channel_past_his_home_server() {
         "PF-B → bob: 200 INVITE",
         "bob → PF-B: ACK",
         "PF-B → C: ACK",
+    ]);
+    seen.assert_order(&[
         "C → bob: SEND last",
         "bob → C: 200 SEND last",
         "C → PF-B: BYE",

@@ -28,11 +28,17 @@ struct Sent {
     message_id: String,
 }
 
-/// Alice sends Bob, who is not there, a message over the servers of `plan`.
-async fn sent_over(plan: Plan) -> Sent {
+/// A network in which Alice is logged in.
+async fn begun(plan: Plan) -> (Network, User) {
     let network = plan.start();
     network.subscribe(&[ALICE, BOB]);
     let alice = network.device(ALICE).await.log_in().await;
+    (network, alice)
+}
+
+/// Alice sends Bob, who is not there, a message over the servers of `plan`.
+async fn sent_over(plan: Plan) -> Sent {
+    let (network, alice) = begun(plan).await;
     let receipt = alice.device.send(message_to(BOB, &noise(SIZE))).await;
     let receipt = receipt.expect("an outcome");
     assert_eq!(receipt.outcome, Outcome::Stored);
@@ -263,6 +269,9 @@ async fn s1_and_s2_mixed_b2bua_before_proxy() {
         "PF-B → PF-A: 200 INVITE",
         "PF-A → PF-B: ACK",
         "PF-B → C: ACK",
+    ]);
+    seen.assert_order(&[
+        "PF-B → PF-A: 200 INVITE",
         "PF-A → alice: 200 INVITE",
         "alice → PF-A: ACK",
     ]);
@@ -274,6 +283,70 @@ async fn s1_and_s2_mixed_b2bua_before_proxy() {
     ]);
     seen.assert_order(&["C → PF-A: REPORT 200", "PF-A → alice: REPORT 200"]);
     assert_kept(&sent).await;
+}
+
+#[actix::test]
+async fn servers_in_one_process_need_no_channel_between_them() {
+    let (network, alice) = begun(Plan::shape_a()).await;
+    let receipt = alice.device.send(message_to(BOB, &noise(SIZE))).await;
+    assert_eq!(receipt.expect("an outcome").outcome, Outcome::Stored);
+    let seen = network.until(|seen| seen.ends_at("C")).await;
+    assert_eq!(seen.established(), ["alice → C"]);
+    assert_eq!(seen.channels(), ["alice = C"]);
+    assert_own(&network, &seen.dialog_by("alice → C"));
+}
+
+#[actix::test]
+async fn receiver_who_is_there_gets_it_live_over_all_servers() {
+    let (network, alice) = begun(Plan::shape_b()).await;
+    let mut bob = network.device(BOB).await.log_in().await;
+    // nothing waits, and so nothing comes before what is sent now
+    let is_listed = |seen: &Capture| seen.says("PF-B → C: 200 NOTIFY");
+    network.until(is_listed).await;
+    network.begin_anew();
+    let receipt = alice.device.send(message_to(BOB, &noise(SIZE))).await;
+    let receipt = receipt.expect("an outcome");
+    assert_eq!(receipt.outcome, Outcome::Delivered);
+    assert_is_from_alice(&mut bob, &receipt.message_id).await;
+    let seen = network.until(|seen| seen.ends_at("bob")).await;
+    let stretches = ["alice → PF-A", "PF-A → PF-B", "PF-B → bob"];
+    assert_eq!(seen.established(), stretches);
+    assert_eq!(
+        seen.channels(),
+        ["alice = PF-A", "PF-A = PF-B", "PF-B = bob"]
+    );
+    for stretch in stretches {
+        assert_own(&network, &seen.dialog_by(stretch));
+    }
+    seen.assert_order(&[
+        "bob → PF-B: 200 INVITE",
+        "PF-B → PF-A: 200 INVITE",
+        "PF-A → alice: 200 INVITE",
+    ]);
+    seen.assert_order(&[
+        "bob → PF-B: 200 SEND last",
+        "PF-B → PF-A: 200 SEND last",
+        "PF-A → alice: 200 SEND last",
+    ]);
+    assert_eq!(network.waiting("C", BOB), [""; 0]);
+}
+
+#[actix::test]
+async fn receiver_who_is_there_gets_it_live_past_proxies_from_end_to_end() {
+    let plan = Plan::shape_b().proxying("PF-A").proxying("PF-B");
+    let (network, alice) = begun(plan).await;
+    let mut bob = network.device(BOB).await.log_in().await;
+    let receipt = alice.device.send(message_to(BOB, &noise(SIZE))).await;
+    let receipt = receipt.expect("an outcome");
+    assert_eq!(receipt.outcome, Outcome::Delivered);
+    assert_is_from_alice(&mut bob, &receipt.message_id).await;
+    let seen = network.until(|seen| seen.ends_at("bob")).await;
+    assert_eq!(seen.established(), ["alice → PF-A → PF-B → bob"]);
+    // the channel is between the devices: no server sees it
+    assert_eq!(seen.channels(), [""; 0]);
+    let dialog = seen.dialog_by("alice → PF-A → PF-B → bob");
+    assert_describes(&network, dialog.invite(), "alice");
+    assert_describes(&network, &dialog.answers[0], "bob");
 }
 
 /// That `had` is the INVITE `sent`, passed on by `proxies`, who recorded themselves, the last one

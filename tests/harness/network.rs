@@ -42,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(25);
 /// The addresses of trusted servers that are not ours begin here.
 const OUTSIDERS: u8 = 100;
+/// Looks in a row that find nothing new, after which the traces tell all of what has happened.
+const SETTLED: u32 = 4;
 /// The addresses of devices begin here; those of servers are below.
 const DEVICES: u8 = 128;
 
@@ -312,16 +314,26 @@ impl Network {
         Capture::of(records, names, nodes)
     }
 
-    /// What was said, once `condition` holds for it; fails with the whole ladder if it does not
-    /// come to hold.
+    /// What was said, once `condition` holds for it and every server has written down its part;
+    /// fails with the whole ladder if it does not come to hold.
     pub async fn until(&self, condition: impl Fn(&Capture) -> bool) -> Capture {
         let end = Instant::now() + PATIENCE;
+        let (mut lines, mut same) = (0, 0);
         loop {
             let capture = self.capture();
-            if condition(&capture) {
+            let holds = condition(&capture);
+            same = if capture.events.len() == lines {
+                same + 1
+            } else {
+                0
+            };
+            lines = capture.events.len();
+            if holds && same >= SETTLED {
                 return capture;
             }
-            assert!(Instant::now() < end, "never came true:\n{capture}");
+            let in_time = Instant::now() < end;
+            assert!(in_time || holds, "never came true:\n{capture}");
+            assert!(in_time, "never came to rest:\n{capture}");
             sleep(LOOK).await;
         }
     }
