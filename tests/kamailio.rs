@@ -117,7 +117,8 @@ async fn s1_message_to_absent_bob_passes_both_cores_and_is_kept_at_c() {
     assert_eq!(outcome, Outcome::Stored);
     assert_eq!(homes.network.waiting("C", BOB), [id]);
 
-    let seen = homes.until(|seen| seen.says("C → PF-B: 200 BYE")).await;
+    // the channels behind her home server may stay for her next call
+    let seen = homes.until(|seen| seen.says("core A → PF-A: BYE")).await;
     seen.assert_order(&[
         "core A → PF-A: INVITE",
         "PF-A → core A: INVITE",
@@ -143,10 +144,6 @@ async fn s1_message_to_absent_bob_passes_both_cores_and_is_kept_at_c() {
         assert_eq!(invites.len(), 1, "{from} → {to}\n{seen}");
         let asserted = value(invites[0], Name::PAssertedIdentity);
         assert_eq!(asserted, "<sip:alice@a.example>", "{from} → {to}");
-    }
-    // each dialog ends, by way of who recorded its route
-    for line in ["core A → PF-A: BYE", "core B → PF-B: BYE", "PF-B → C: BYE"] {
-        assert!(seen.says(line), "{line}\n{seen}");
     }
 }
 
