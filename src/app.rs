@@ -18,7 +18,7 @@ use crate::{
     neighbours::Neighbours,
     net::Shards,
     participating::{
-        self, Conferences, Devices, Drains, Home, Legs, Watchers,
+        self, Conferences, Devices, Drains, Home, Legs, Pool, Watchers,
         actor::{Parts, Server, Services},
     },
     policy::{Settings, Standing},
@@ -268,6 +268,7 @@ async fn functions(config: &Config, services: http::Services) -> Result<Parts, S
         conferences: Conferences::new(&config.controlling),
         legs: Legs::default(),
         watchers: Watchers::default(),
+        pool: Pool::default(),
         sessions: Arc::default(),
     })
 }

@@ -163,6 +163,9 @@ async fn answers_come_back_to_the_session_that_sent() {
             ]
         );
     }
+    let rested = |event: &TrunkEvent| *event == TrunkEvent::Rested;
+    let mut news = std::iter::from_fn(|| middle.news.try_recv().ok());
+    assert!(news.any(|event| rested(&event)));
     assert_eq!(middle.trunk.moved(first.strand).chunks, 3);
     assert_eq!(middle.trunk.moved(second.strand).octets, 3 * 15);
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The neighbour a request goes to next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hop(Option<String>);
 

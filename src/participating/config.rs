@@ -15,6 +15,16 @@ pub enum Participation {
     Proxy,
 }
 
+/// What becomes of a channel to another server after its last use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterUse {
+    /// It waits for another one.
+    Keep,
+    /// It ends at once.
+    Disconnect,
+}
+
 /// What an operator may set for the participating function: the `[participating]` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +44,11 @@ pub struct Config {
     /// A channel on which nothing has moved for this long is ended.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
+    /// What becomes of a channel to the server that keeps messages when its last call has ended.
+    pub after_use: AfterUse,
+    /// How long such a channel waits for another call of the same sender to the same receiver.
+    #[serde(with = "humantime_serde")]
+    pub channel_linger: Duration,
     /// Open calls in the whole process; an INVITE beyond them is refused with 503.
     pub max_sessions: usize,
     /// Messages that one channel may be receiving at the same time.
@@ -89,6 +104,8 @@ impl Default for Config {
             message_timeout: Duration::from_secs(10),
             bind_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(300),
+            after_use: AfterUse::Keep,
+            channel_linger: Duration::from_secs(30),
             max_sessions: 20_000,
             max_interleaved: 16,
             inbound_window: ByteSize::kib(512),

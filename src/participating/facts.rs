@@ -3,6 +3,8 @@ use crate::{
     content::cpim::{Cpim, CpimHead},
     deferred::{Facts, Kind, Priority},
     identity::Address,
+    msrp::Head,
+    participating::terms,
     policy::Mode,
     profile::mime,
     sip::codec::{Message, Method, Name},
@@ -19,6 +21,8 @@ pub struct Origin {
     /// How it came.
     pub mode: Mode,
     date: Timestamp,
+    /// Seconds, from when the request came or the message does.
+    lifetime: Option<u32>,
     expires: Option<Timestamp>,
     subject: Option<String>,
     conversation_id: Option<String>,
@@ -62,7 +66,8 @@ impl Origin {
             recipient,
             mode: if pager { Mode::Pager } else { Mode::Channel },
             date: date.unwrap_or(now),
-            expires: lifetime.map(|seconds| now.plus(Duration::from_secs(seconds.into()))),
+            lifetime,
+            expires: end_of(lifetime, now),
             subject: text(Name::Subject),
             conversation_id: text(Name::ConversationId),
             contribution_id: text(Name::ContributionId),
@@ -91,6 +96,7 @@ impl Origin {
             recipient,
             mode: Mode::Channel,
             date: now,
+            lifetime: None,
             expires: None,
             subject: None,
             conversation_id: None,
@@ -105,8 +111,36 @@ impl Origin {
     pub fn at(&self, now: Timestamp) -> Self {
         Self {
             date: now,
+            expires: end_of(self.lifetime, now),
             ..self.clone()
         }
+    }
+
+    /// The same for one message of the channel. The Date of an INVITE is that of the first message;
+    /// what a message tells by lines of its own counts before what the INVITE told, because calls
+    /// may share a channel.
+    pub fn of_message(&self, head: &Head, is_first: bool, now: Timestamp) -> Option<Self> {
+        if is_first && !terms::tells(head) {
+            return None;
+        }
+        let mut own = self.at(now);
+        let line = |name| terms::told(head, name).map(|told| told.map(str::to_owned));
+        let take = |place: &mut Option<String>, name| *place = line(name).unwrap_or(place.take());
+        take(&mut own.subject, Name::Subject);
+        take(&mut own.conversation_id, Name::ConversationId);
+        take(&mut own.contribution_id, Name::ContributionId);
+        take(&mut own.in_reply_to, Name::InReplyToContributionId);
+        if let Some(told) = line(Name::Priority) {
+            own.priority = priority(told.as_deref());
+        }
+        if let Some(told) = line(Name::MessageExpires) {
+            own.lifetime = told.and_then(|seconds| seconds.parse().ok());
+        }
+        let date = line(Name::Date).flatten();
+        let date = date.and_then(|date| Timestamp::parse_http_date(&date).ok());
+        own.date = date.unwrap_or(now);
+        own.expires = end_of(own.lifetime, now);
+        Some(own)
     }
 
     /// The facts to keep with one message. A CPIM wrapper knows better than the hop: its IMDN
@@ -145,6 +179,10 @@ impl Origin {
             group: self.group.clone(),
         }
     }
+}
+
+fn end_of(lifetime: Option<u32>, now: Timestamp) -> Option<Timestamp> {
+    lifetime.map(|seconds| now.plus(Duration::from_secs(seconds.into())))
 }
 
 /// RFC 5438 §7.2.1: nothing that a notification asks for counts.
@@ -186,7 +224,10 @@ fn wrapper(content_type: &str, prefix: &[u8]) -> Option<CpimHead> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::codec::Builder;
+    use crate::{
+        msrp::{self, HeadBuilder},
+        sip::codec::Builder,
+    };
 
     fn facts(content_type: &str, prefix: &str) -> Facts {
         let parse = |text| Address::parse(text).unwrap();
@@ -228,6 +269,47 @@ mod tests {
             ["sip:last@example.com", "sip:first@example.com"]
         );
         assert_eq!(facts.original_to.as_deref(), Some("sip:team@example.com"));
+    }
+
+    #[test]
+    fn message_on_a_shared_channel_tells_its_own_facts() {
+        let parse = |text| Address::parse(text).unwrap();
+        let invite = Builder::request(Method::Invite, "sip:bob@example.com")
+            .header(Name::CSeq, "1 INVITE")
+            .header(Name::CallId, "c")
+            .header(Name::Date, "Sat, 13 Nov 2010 23:29:00 GMT")
+            .header(Name::Subject, "first")
+            .header(Name::Priority, "urgent")
+            .header(Name::MessageExpires, "60");
+        let (alice, bob) = (parse("sip:alice@example.com"), parse("sip:bob@example.com"));
+        let start = Timestamp::parse_http_date("Sat, 13 Nov 2010 23:29:01 GMT").unwrap();
+        let origin = Origin::of(&invite.build(), alice, bob, start);
+        let head = |lines: &[(&str, &str)]| {
+            let (to, from) = ("msrp://b.example:1/b;tcp", "msrp://a.example:1/a;tcp");
+            let head = HeadBuilder::request("d93kswow", msrp::Method::Send, to, from);
+            let add = |head: HeadBuilder, (name, value): &(&str, &str)| head.field(name, value);
+            lines.iter().fold(head, add).build(true).unwrap()
+        };
+        assert!(origin.of_message(&head(&[]), true, start).is_none());
+
+        let later = start.plus(Duration::from_secs(100));
+        let second = origin.of_message(&head(&[]), false, later).unwrap();
+        assert_eq!(second.date, later, "the INVITE's Date is not its own");
+        assert_eq!(second.expires, Some(later.plus(Duration::from_secs(60))));
+        assert_eq!(second.subject.as_deref(), Some("first"));
+
+        let lines = [
+            ("Subject", ""),
+            ("Contribution-ID", "c2"),
+            ("Priority", "normal"),
+            ("Message-Expires", "5"),
+            ("Date", "Sat, 13 Nov 2010 23:30:00 GMT"),
+        ];
+        let other = origin.of_message(&head(&lines), true, later).unwrap();
+        assert_eq!((other.subject, other.priority), (None, Priority::Normal));
+        assert_eq!(other.contribution_id.as_deref(), Some("c2"));
+        assert_eq!(other.date, start.plus(Duration::from_secs(59)));
+        assert_eq!(other.expires, Some(later.plus(Duration::from_secs(5))));
     }
 
     #[test]

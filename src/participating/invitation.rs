@@ -22,6 +22,7 @@ pub const END_TO_END: &[Name] = &[
     Name::Date,
     Name::Expires,
     Name::InReplyToContributionId,
+    Name::MessageExpires,
     Name::PAssertedService,
     Name::Priority,
     Name::ReferredBy,

@@ -6,6 +6,7 @@ use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, g
 pub struct Metrics {
     sessions: Gauge,
     subscriptions: Gauge,
+    channels: Gauge,
     /// Messages handed to a device that was there, by MESSAGE.
     pub live_pager: Counter,
     /// Calls joined to a device that was there.
@@ -48,6 +49,7 @@ impl Metrics {
         Self {
             sessions: gauge!("restante_sessions"),
             subscriptions: gauge!("restante_subscriptions"),
+            channels: gauge!("restante_onward_channels"),
             live_pager: delivered("live", "pager"),
             live_channel: delivered("live", "channel"),
             kept_pager: kept("pager"),
@@ -70,6 +72,16 @@ impl Metrics {
     /// Counts the leg of a member to a group until the result is dropped.
     pub fn open_leg(&self) -> Open {
         open(&self.legs)
+    }
+
+    /// Counts a channel to another server until the result is dropped.
+    pub fn open_channel(&self) -> Open {
+        open(&self.channels)
+    }
+
+    /// Counts a call that goes on to another server by how it got its channel.
+    pub fn channel(&self, how: &'static str) {
+        counter!("restante_onward_calls_total", "channel" => how).increment(1);
     }
 
     /// Counts a subscription until the result is dropped.
@@ -113,6 +125,16 @@ fn describe() {
         "restante_group_messages_total",
         Unit::Count,
         "Messages to groups of which the members were made a copy each"
+    );
+    describe_gauge!(
+        "restante_onward_channels",
+        Unit::Count,
+        "Open channels to other servers"
+    );
+    describe_counter!(
+        "restante_onward_calls_total",
+        Unit::Count,
+        "Calls that went on to another server, by channel (opened, reused)"
     );
     describe_counter!(
         "restante_messages_delivered_total",

@@ -20,13 +20,14 @@ mod metrics;
 mod notice;
 mod pace;
 mod routing;
+mod terms;
 mod watchers;
 mod ways;
 mod wrapping;
 
-pub use actor::{Conferences, Drains, Legs};
+pub use actor::{Conferences, Drains, Legs, Pool};
 pub use batch::Channels;
-pub use config::{Config, Participation};
+pub use config::{AfterUse, Config, Participation};
 pub use devices::Devices;
 pub use metrics::Metrics;
 pub use watchers::Watchers;

@@ -172,7 +172,15 @@ impl Plan {
         let ip = self.ip(&node.name);
         let trusted = format!("{}/25", self.net.ip(0));
         let trace = trace_file(data).display().to_string();
-        let mut table = node.config.clone();
+        let mut table = toml::Table::new();
+        // a call's dialogs end with it, unless a test wants to see channels being kept
+        set(
+            &mut table,
+            &["participating"],
+            "after_use",
+            "disconnect".into(),
+        );
+        add(&mut table, &node.config);
         for (section, key, value) in [
             ("server", "roles", node.roles.clone().into()),
             ("sip", "listen", format!("{ip}:5060").into()),
@@ -371,6 +379,16 @@ fn read(file: &Path) -> Vec<Record> {
     whole
         .map(|line| Record::parse(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect()
+}
+
+/// Puts what `more` says over what `table` says.
+fn add(table: &mut toml::Table, more: &toml::Table) {
+    for (key, value) in more {
+        match (table.get_mut(key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(value)) => add(below, value),
+            _ => drop(table.insert(key.clone(), value.clone())),
+        }
+    }
 }
 
 fn set(table: &mut toml::Table, path: &[&str], key: &str, value: toml::Value) {

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct User {
     pub device: Device,
     incoming: Incoming,
-    _host: Host,
+    host: Host,
     _spool: tempfile::TempDir,
 }
 
@@ -76,7 +76,7 @@ impl User {
         Self {
             device,
             incoming,
-            _host: host,
+            host,
             _spool: spool,
         }
     }
@@ -85,6 +85,11 @@ impl User {
         let lifetime = Duration::from_secs(600);
         self.device.register(lifetime).await.expect("a login");
         self
+    }
+
+    /// The device loses all its connections and says nothing more.
+    pub fn vanish(self) {
+        self.host.stop();
     }
 
     pub async fn next(&mut self) -> Received {

@@ -7,10 +7,10 @@ use crate::{
         actor::{SessionEvent, SessionHandle},
         assembly::Cursor,
     },
-    participating::facts::Item,
+    participating::facts::{Item, Origin},
 };
 use bytes::{Bytes, BytesMut};
-use std::{collections::HashMap, rc::Rc};
+use std::{cell::Cell, collections::HashMap, rc::Rc};
 
 mod goal;
 
@@ -27,12 +27,16 @@ pub(super) struct Keeper {
     services: Rc<Services>,
     session: SessionHandle,
     goal: Rc<Goal>,
+    /// No message has begun yet.
+    is_new: Cell<bool>,
     messages: HashMap<String, Receiving>,
     chunks: HashMap<ChunkToken, Chunk>,
 }
 
 /// One message on its way in.
 struct Receiving {
+    /// What it tells itself, where that is not what the channel tells.
+    origin: Option<Origin>,
     deposit: Deposit,
     assembly: Assembly,
     /// The first octets, where a CPIM header would stand.
@@ -56,6 +60,7 @@ impl Keeper {
             services,
             session,
             goal: Rc::new(goal),
+            is_new: Cell::new(true),
             messages: HashMap::new(),
             chunks: HashMap::new(),
         }
@@ -98,7 +103,9 @@ impl Keeper {
         let deferred = &self.services.deferred;
         let total = range.and_then(|range| range.total);
         let reservation = self.goal.reserve(&self.services, total).await?;
+        let is_first = self.is_new.replace(false);
         Ok(Receiving {
+            origin: self.goal.of_message(head, is_first),
             deposit: deferred.begin(reservation),
             assembly: Assembly::new(deferred.config().max_message.as_u64(), MAX_GAPS),
             prefix: BytesMut::new(),
@@ -207,6 +214,7 @@ impl Receiving {
             success_report: self.success_report,
             prefix: &self.prefix,
         };
-        goal.complete(services, self.deposit, &item).await
+        let own = self.origin.as_ref();
+        goal.complete(services, self.deposit, &item, own).await
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, Extra, InviteOptions, Reply},
         codec::{Message, Name},
     },
-    sip_core::{self, Binding},
+    sip_core::Binding,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -51,6 +51,7 @@ pub(super) enum Rung {
 /// them takes it, the deferred function does.
 pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
     let mut verdict = after_attempt(Attempt::NoBinding);
+    let mut said = None;
     for binding in &bindings {
         let rung = ring(&mut call, |call, offer| to_device(call, binding, offer)).await;
         let attempt = match &rung {
@@ -70,13 +71,14 @@ pub(super) async fn call(mut call: Call, bindings: Vec<Binding>) {
                 return;
             }
             Rung::Abandoned => return,
-            Rung::Failed(..) | Rung::Silent => {}
+            Rung::Failed(_, answer) => said = answer,
+            Rung::Silent => {}
         }
         verdict = attempt.map_or(verdict, after_attempt);
     }
     match verdict {
         Next::Defer(reason) => onward::defer(call, reason).await,
-        Next::Pass(code) => call.refuse(&sip_core::Reply::new(code), "device"),
+        Next::Pass(code) => call.refuse(&onward::passed_back(code, said), "device"),
     }
 }
 

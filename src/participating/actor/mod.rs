@@ -27,6 +27,7 @@ mod mailbox;
 mod onward;
 mod pager;
 mod pages;
+mod pool;
 mod precedence;
 mod proxying;
 mod push;
@@ -41,5 +42,6 @@ mod underway;
 
 pub use drains::Drains;
 pub use focus::{Conferences, Legs};
+pub use pool::Pool;
 pub use server::Server;
 pub use services::{Parts, Services};

@@ -1,4 +1,4 @@
-use super::{Services, call::Call, deposit, drain, live, live::Rung, pager};
+use super::{Services, call::Call, deposit, drain, live, pager, pool};
 use crate::{
     identity::Address,
     neighbours::{Hop, Role},
@@ -22,9 +22,8 @@ pub(super) async fn serve(
 ) {
     match incoming.request.method() {
         Some(Method::Invite) => {
-            if let Some(mut call) = Call::begin(&services, incoming, sender, recipient) {
-                let rung = live::ring(&mut call, |call, offer| invite(call, &hop, offer)).await;
-                finish(call, rung).await;
+            if let Some(call) = Call::begin(&services, incoming, sender, recipient) {
+                pool::carry(call, &hop, pool::Goes::Onward).await;
             }
         }
         _ => exchange(&services, &incoming, &sender, &recipient, &hop).await,
@@ -39,16 +38,13 @@ pub(super) async fn defer(call: Call, reason: &'static str) {
     }
 }
 
-async fn divert(mut call: Call, reason: &'static str) {
+async fn divert(call: Call, reason: &'static str) {
     let services = call.services.clone();
     let Some(hop) = services.neighbours.at(Role::Deferred) else {
         return call.refuse(&nobody_keeps(), "role_not_played");
     };
     tracing::debug!(call_id = %call.request.call_id(), reason, "call diverted");
-    let recipient = call.recipient.clone();
-    let rung = live::ring(&mut call, |call, offer| invite(call, hop, offer)).await;
-    finish(call, rung).await;
-    drain::mail_for(&services, &recipient);
+    pool::carry(call, hop, pool::Goes::ToKeeper).await;
 }
 
 /// The deferred function takes the MESSAGE: here, or at the server that plays it.
@@ -76,24 +72,9 @@ fn nobody_keeps() -> Reply {
     Reply::new(480).with(Name::Warning, warning)
 }
 
-/// Joins the call with whoever answered, or tells the caller what that one said.
-async fn finish(call: Call, rung: Rung) {
-    match rung {
-        Rung::Answered(leg) => {
-            if let Err(call) = live::join(call, *leg).await {
-                let reply = Reply::new(504).because("No Channel To The Next Server");
-                call.refuse(&reply, "next_server");
-            }
-        }
-        Rung::Failed(code, answer) => call.refuse(&passed_back(code, answer), "next_server"),
-        Rung::Silent => call.refuse(&Reply::new(408), "next_server"),
-        Rung::Abandoned => {}
-    }
-}
-
 /// What the next server said, as this one says it (RFC 3261 §16.7 maps nothing but its own 503:
 /// that one server is overloaded does not mean that this one is).
-fn passed_back(code: u16, answer: Option<Message>) -> Reply {
+pub(super) fn passed_back(code: u16, answer: Option<Message>) -> Reply {
     let mut reply = Reply::new(if code == 503 { 500 } else { code });
     let said = |name| answer.as_ref().and_then(|answer| answer.value(name));
     for name in [Name::Warning, Name::RetryAfter] {
@@ -105,7 +86,7 @@ fn passed_back(code: u16, answer: Option<Message>) -> Reply {
 }
 
 /// The INVITE as this server sends it to the next one: a dialog and an offer of its own.
-fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
+pub(super) fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
     let (contact, extra) = live::told(call, offer);
     InviteOptions {
         routes: hop.route().into_iter().collect(),

@@ -325,6 +325,7 @@ async fn register(services: &Rc<Services>, incoming: &Incoming) {
     {
         drain::start(services, &news.address, Occasion::Login);
         if news.first {
+            services.pool.retire(&news.address);
             actix_rt::spawn(warn(services.clone(), news.address));
         }
     }

@@ -1,4 +1,4 @@
-use super::{Conferences, Legs, drains::Drains, remote::Fetches};
+use super::{Conferences, Legs, drains::Drains, pool::Pool, remote::Fetches};
 use crate::{
     clock,
     controlling::Groups,
@@ -60,6 +60,8 @@ pub struct Parts {
     pub legs: Legs,
     /// Which mailboxes are being watched.
     pub watchers: Watchers,
+    /// The channels to other servers.
+    pub pool: Pool,
     /// Calls open in the whole process.
     pub sessions: Arc<AtomicUsize>,
 }

@@ -24,6 +24,8 @@ pub struct Strand(u64);
 pub enum TrunkEvent {
     /// The far side has its connection.
     Bound,
+    /// All that was sent on has its answer, and nothing is unfinished.
+    Rested,
     /// A near session is over; what it had not finished is given up.
     Left {
         /// Which one.

@@ -35,6 +35,8 @@ pub(super) struct Strands {
     orphans: HashSet<Bytes>,
     /// SENDs of sessions that have left, not answered yet.
     trailing: HashSet<OutgoingId>,
+    /// Something went through since the trunk rested.
+    busy: bool,
     owner: Option<Recipient<TrunkEvent>>,
 }
 
@@ -58,6 +60,7 @@ impl Strands {
             reports: Reports::default(),
             orphans: HashSet::new(),
             trailing: HashSet::new(),
+            busy: false,
             owner: Some(owner),
         }
     }
@@ -97,6 +100,7 @@ impl Strands {
         if let Some(near) = self.near.get_mut(&strand) {
             near.outward.pass_on();
         }
+        self.check_rest();
     }
 
     fn take_from(&mut self, strand: Strand, event: SessionEvent) {
@@ -110,7 +114,7 @@ impl Strands {
         };
         match event {
             SessionEvent::Head(inbound) => {
-                self.latest = Some(strand);
+                (self.latest, self.busy) = (Some(strand), true);
                 near.outward.take_head(inbound);
             }
             SessionEvent::Body(chunk, octets) => {
@@ -210,6 +214,14 @@ impl Strands {
             && let Some(near) = self.near.get_mut(&receiver)
         {
             near.inward.pass_on();
+        }
+        self.check_rest();
+    }
+
+    fn check_rest(&mut self) {
+        if self.busy && self.is_quiet() {
+            self.busy = false;
+            self.tell(TrunkEvent::Rested);
         }
     }
 

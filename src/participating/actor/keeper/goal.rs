@@ -1,7 +1,8 @@
 use super::super::{Services, focus::Circulation};
 use crate::{
-    controlling,
+    clock, controlling,
     deferred::{Admission, Deposit, Refusal, Reservation},
+    msrp::Head,
     participating::{
         addressees::Misaddressed,
         facts::{Item, Origin},
@@ -105,17 +106,27 @@ impl Goal {
         }
     }
 
-    /// Makes a whole message durable.
+    /// What a message tells itself, where that is not what the channel told. Those of a group are
+    /// the members', who were told of no channel.
+    pub(super) fn of_message(&self, head: &Head, is_first: bool) -> Option<Origin> {
+        match self {
+            Self::Group(_) => None,
+            Self::Mailbox { origin, .. } => origin.of_message(head, is_first, clock::wall()),
+        }
+    }
+
+    /// Makes a whole message durable, which tells `own` itself.
     pub(super) async fn complete(
         &self,
         services: &Services,
         deposit: Deposit,
         item: &Item<'_>,
+        own: Option<&Origin>,
     ) -> Result<(), NotTaken> {
         match self {
             Self::Group(circulation) => circulation.complete(services, deposit, item).await,
             Self::Mailbox { origin, .. } => {
-                let facts = origin.facts(item);
+                let facts = own.unwrap_or(origin).facts(item);
                 let stored = services.deferred.complete(deposit, facts, item.size);
                 Ok(stored.await.map(drop)?)
             }
