@@ -32,6 +32,10 @@ pub struct Config {
     /// How long a called party may send nothing at all.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
+    /// How long a call stays open behind its message, for the next one to the same receiver; with 0
+    /// every message has a call of its own.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
     /// Octets of one SEND.
     pub chunk: ByteSize,
     /// How many SENDs may wait for their responses.
@@ -75,6 +79,7 @@ impl Default for Config {
             answer_timeout: Duration::from_secs(60),
             report_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
+            linger: Duration::ZERO,
             chunk: ByteSize::kib(64),
             window: 8,
             pager_limit: ByteSize::b(1300),

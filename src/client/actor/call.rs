@@ -5,6 +5,7 @@ use super::{
     outbound::{Failure, Transfer},
     send::{unreadable, uri},
     source::Source,
+    standing::OpenCall,
     state::{State, outcome},
 };
 use crate::{
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use std::rc::Rc;
 use tokio::time::timeout;
 
-/// An INVITE, the message through its channel, and BYE.
+/// An INVITE, the message through its channel, and BYE, at once or after a while.
 pub(super) struct Call<'a> {
     device: &'a Rc<State>,
     outgoing: &'a Outgoing,
@@ -40,7 +41,30 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Sends the message over a call that stands open, or over one of its own.
     pub async fn run(&self) -> Result<Outcome, ClientError> {
+        if self.may_share()
+            && let Some(standing) = self.device.standing.take(uri(self.outgoing)).await
+        {
+            match self.send_over(standing).await {
+                // it ended unseen, which says nothing of the receiver
+                Err(ClientError::Connection(_)) => {}
+                sent => return sent,
+            }
+        }
+        match self.open().await? {
+            Ok(call) => self.send_over(call).await,
+            Err(refusal) => Ok(refusal),
+        }
+    }
+
+    /// Whether the message needs nothing said in an INVITE of its own, and calls are kept at all.
+    fn may_share(&self) -> bool {
+        !self.device.config().linger.is_zero() && self.outgoing.expires.is_none()
+    }
+
+    /// An answered call with its channel, or the refusal.
+    async fn open(&self) -> Result<Result<OpenCall, Outcome>, ClientError> {
         let prospect = media::prospect(self.device).await?;
         let offer = Bytes::from(sdp::offer(&prospect.local));
         let (recipient, mut news) = listen();
@@ -50,14 +74,25 @@ impl<'a> Call<'a> {
         let line = Line::new(handle, offer);
         let response = match self.answer(&mut news).await? {
             Ok(response) => response,
-            Err(refusal) => return Ok(refusal),
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let agreed = media::conclude(&response, &prospect.local).await?;
         let is_relayed = prospect.is_relayed(&agreed.remote);
-        let (session, mut events) = media::open(self.device, prospect, &agreed).await?;
+        let (session, events) = media::open(self.device, prospect, &agreed).await?;
         *line.session.borrow_mut() = Some(session.clone());
+        Ok(Ok(OpenCall {
+            line,
+            news,
+            session,
+            events,
+            remote: agreed.remote,
+            is_relayed,
+            is_automaton: is_automaton(&response),
+        }))
+    }
 
-        let (content_type, source) = match self.source(&agreed.remote).await? {
+    async fn send_over(&self, mut call: OpenCall) -> Result<Outcome, ClientError> {
+        let (content_type, source) = match self.source(&call.remote).await? {
             Ok(source) => source,
             Err(refusal) => return Ok(refusal),
         };
@@ -65,20 +100,25 @@ impl<'a> Call<'a> {
             true => self.id.to_owned(),
             false => net::random_token(16),
         };
-        let mut transfer =
-            Transfer::new(&session, self.device.config(), &message_id, &content_type);
-        transfer.success_report = self.outgoing.success_report || is_relayed;
+        let config = self.device.config();
+        let mut transfer = Transfer::new(&call.session, config, &message_id, &content_type);
+        transfer.success_report = self.outgoing.success_report || call.is_relayed;
         transfer.progress = self.outgoing.progress.as_ref();
         let sent = tokio::select! {
             biased;
-            sent = transfer.run(source, &mut events) => sent,
-            () = news.until_end(&line) => Err(Failure::Lost),
+            sent = transfer.run(source, &mut call.events) => sent,
+            () = call.news.until_end(&call.line) => Err(Failure::Lost),
         };
-        match sent {
-            Ok(()) if is_automaton(&response) => Ok(Outcome::Stored),
-            Ok(()) => Ok(Outcome::Delivered),
-            Err(failure) => self.failed(failure),
+        let outcome = match sent {
+            Ok(()) if call.is_automaton => Outcome::Stored,
+            Ok(()) => Outcome::Delivered,
+            Err(failure) => return self.failed(failure),
+        };
+        if self.may_share() {
+            let standing = &self.device.standing;
+            standing.keep(uri(self.outgoing), call, config.linger);
         }
+        Ok(outcome)
     }
 
     fn options(&self, offer: Bytes) -> InviteOptions {

@@ -18,6 +18,7 @@ mod retrieval;
 mod send;
 mod source;
 mod spool;
+mod standing;
 mod state;
 mod subscription;
 

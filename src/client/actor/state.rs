@@ -1,5 +1,7 @@
 //! What of a device its tasks share: who it is, its proofs, its inbox.
-use super::{DeviceConfig, host, registration::Registration, subscription::Subscriptions};
+use super::{
+    DeviceConfig, host, registration::Registration, standing::Standing, subscription::Subscriptions,
+};
 use crate::{
     client::{
         ClientError, Config, Outcome,
@@ -32,6 +34,7 @@ pub(super) struct State {
     pub contact: String,
     pub registration: RefCell<Registration>,
     pub subscriptions: Subscriptions,
+    pub standing: Standing,
     user: String,
     account: Option<Account>,
     responder: Option<SharedResponder>,
@@ -69,6 +72,7 @@ impl State {
                 host.endpoint.new_tag(),
             )),
             subscriptions: Subscriptions::default(),
+            standing: Standing::default(),
             address: config.address,
             server: config.server,
             contact,
