@@ -73,7 +73,9 @@ fn enter(
         Some(vacancy) => {
             let invite = |offer| onward::invite(call, hop, offer);
             let keeps_for = (goes == Goes::ToKeeper).then(|| call.recipient.clone());
-            let opening = Opening::begin(services, invite, terms, vacancy)?;
+            let offered = call.offer.message_media().map(|(_, media)| media);
+            let chatroom = offered.and_then(|media| media.chatroom);
+            let opening = Opening::begin(services, invite, (terms, chatroom), vacancy)?;
             actix_rt::spawn(opening.keeping_for(keeps_for).run());
             services.metrics.channel("opened");
         }

@@ -154,3 +154,8 @@ fn ticket(line: &UnboundedSender<Order>, guest: GuestId) -> Ticket {
         guest,
     }
 }
+
+/// The value of a Reason header.
+fn reason(text: &str) -> Option<String> {
+    Some(format!("SIP;cause=200;text=\"{text}\""))
+}

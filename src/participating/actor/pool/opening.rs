@@ -15,6 +15,7 @@ use crate::{
         invitation,
         terms::Terms,
     },
+    sdp::Chatroom,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions},
         codec::{Message, Name},
@@ -54,6 +55,8 @@ pub(super) struct Connected {
     pub automaton: bool,
     /// The group as whose focus somebody answered, as a value of P-Asserted-Identity.
     pub focus: Option<String>,
+    /// What its chat room can do, where it is one.
+    pub chatroom: Option<Chatroom>,
 }
 
 /// Why a channel did not come up.
@@ -69,10 +72,10 @@ impl Opening {
     pub fn begin(
         services: &Rc<Services>,
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
-        terms: Terms,
+        (terms, chatroom): (Terms, Option<Chatroom>),
         (entry, mut orders): Vacancy,
     ) -> Option<Self> {
-        let channel = Channel::new(services);
+        let channel = Channel::new(services).in_chatroom(chatroom);
         let (owner, news) = feed();
         let begun = channel.offer().ok().and_then(|(session, offer)| {
             let dialog = Dialog::invite(&services.endpoint, invite(offer), owner);
@@ -147,13 +150,18 @@ impl Opening {
         let agreed = far
             .channel
             .conclude(far.session.clone(), answer.body(), None);
-        match agreed.await {
-            Ok(Agreed { session, .. }) => far.session = session,
+        let chatroom = match agreed.await {
+            Ok(Agreed {
+                session, remote, ..
+            }) => {
+                far.session = session;
+                remote.chatroom
+            }
             Err(unfit) => {
                 tracing::debug!(%unfit, "the next server's answer is of no use");
                 return Err(NoChannel::Failed(Failure::Refused(488, None)));
             }
-        }
+        };
         let (owner, mut events) = feed();
         let trunk = Trunk::over(&far.session, owner);
         let limit = tokio::time::sleep(self.services.config.bind_timeout);
@@ -179,6 +187,7 @@ impl Opening {
             events,
             automaton: invitation::is_automaton(&answer),
             focus: focus.map(|focus| focus.into_owned()),
+            chatroom,
         })
     }
 

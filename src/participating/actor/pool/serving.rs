@@ -2,6 +2,7 @@ use super::{
     Entry, Order,
     guest::{Answer, Guest, Told},
     opening::{Connected, Far, Opening, turn_away},
+    reason,
 };
 use crate::{
     clock,
@@ -116,7 +117,8 @@ impl Serving {
         if !self.uses.is_empty() && !self.may_share(&guest) {
             return guest.tell(Told::Apart);
         }
-        let channel = Channel::new(&self.services);
+        let chatroom = self.connected.chatroom.clone();
+        let channel = Channel::new(&self.services).in_chatroom(chatroom);
         match channel.answer(&guest.offer, Box::new(Nobody)).await {
             Err(unfit) => guest.tell(Told::Unfit(unfit)),
             Ok(Agreed { session, body, .. }) => {
@@ -293,9 +295,4 @@ impl Serving {
         }
         turn_away(&mut self.orders);
     }
-}
-
-/// The value of a Reason header.
-fn reason(text: &str) -> Option<String> {
-    Some(format!("SIP;cause=200;text=\"{text}\""))
 }
