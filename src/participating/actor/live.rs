@@ -177,10 +177,10 @@ pub(super) fn told(call: &Call, offer: Vec<u8>) -> (String, Extra) {
     extra = match call.parts.is_empty() {
         true => extra.body(mime::SDP, offer),
         false => {
-            let mut parts = vec![Part::new(mime::SDP, offer)];
+            let mut parts = vec![Part::new(mime::SDP, offer.clone())];
             parts.extend(call.parts.iter().cloned());
             let (content_type, body) = multipart::build(&services.endpoint.new_tag(), &parts);
-            extra.body(content_type, body)
+            extra.body(content_type, body).describing(offer)
         }
     };
     (contact, extra)

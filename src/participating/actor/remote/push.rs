@@ -258,7 +258,7 @@ fn retrieval(
     let mut list = DeferredList::of_references(references);
     list.terms.reports = reports;
     let parts = [
-        Part::new(mime::SDP, offer),
+        Part::new(mime::SDP, offer.clone()),
         Part::new(mime::DEFERRED_LIST, list.to_bytes()),
     ];
     let (content_type, body) = multipart::build(&services.endpoint.new_tag(), &parts);
@@ -266,7 +266,8 @@ fn retrieval(
     let extra = Extra::new()
         .header(Name::PAssertedIdentity.as_str(), format!("<{owner}>"))
         .header(Name::AcceptContact.as_str(), invitation::ACCEPT_CONTACT)
-        .body(content_type, body);
+        .body(content_type, body)
+        .describing(offer);
     InviteOptions {
         routes: keeper.route().into_iter().collect(),
         extra,
