@@ -7,7 +7,7 @@ use crate::{
     participating::ways::through,
     profile::mime,
     sip::{
-        actor::{Incoming, Target},
+        actor::Incoming,
         codec::{Message, Name},
     },
     sip_core::{Binding, Reply},
@@ -130,8 +130,6 @@ async fn hand_over(
 }
 
 /// Sends one message; the answer, if it was not on its way elsewhere.
-///
-/// No time limit but the transaction's: who answers for the device may still be asking it.
 async fn hand_one_over(
     services: &Services,
     watch: &Watch,
@@ -144,12 +142,8 @@ async fn hand_one_over(
     let content = services.deferred.piece(envelope, 0).await?;
     let letter = letters::letter(services, way, envelope, content.unwrap_or_default());
     let letter = letter.header(Name::RequestDisposition, NO_QUEUE).build();
-    let target = match way.path.is_empty() {
-        true => pager::target(way),
-        false => Target::Message,
-    };
-    let answer = services.endpoint.exchange(letter, target).await;
-    let code = answer.ok().and_then(|answer| answer.code()).unwrap_or(408);
+    let answer = pager::exchange_with_server(services, letter, way).await;
+    let code = answer.unwrap_or(408);
     match code {
         200..300 => {
             transfer.confirm("2xx from the device").await?;

@@ -78,7 +78,11 @@ async fn hand_over(
         let request = letter(services, device, envelope, content.clone()).build();
         let device = device.clone();
         async move {
-            match pager::exchange(services, request, &device).await {
+            let answer = match outbox::is_one(recipient) {
+                true => pager::exchange_with_server(services, request, &device).await,
+                false => pager::exchange(services, request, &device).await,
+            };
+            match answer {
                 Ok(200..300) => Ok(()),
                 Ok(code) => Err(Some(code)),
                 Err(_) => Err(None),

@@ -103,9 +103,20 @@ pub(super) async fn exchange(
     request: Message,
     binding: &Binding,
 ) -> Result<u16, RequestFailed> {
-    let answer = services.endpoint.exchange(request, target(binding));
+    let answer = exchange_with_server(services, request, binding);
     let answer = tokio::time::timeout(services.config.message_timeout, answer).await;
-    let answer = answer.unwrap_or(Err(RequestFailed::TimedOut))?;
+    answer.unwrap_or(Err(RequestFailed::TimedOut))
+}
+
+/// Sends a MESSAGE to a server that answers for the receiver's devices: the code it answers with.
+///
+/// No limit but the transaction's: it may be waiting for a device that takes the message in the end.
+pub(super) async fn exchange_with_server(
+    services: &Services,
+    request: Message,
+    binding: &Binding,
+) -> Result<u16, RequestFailed> {
+    let answer = services.endpoint.exchange(request, target(binding)).await?;
     Ok(answer.code().unwrap_or(500))
 }
 
