@@ -68,7 +68,7 @@ async fn who_was_away_gets_what_waited_when_the_core_says_he_is_back() {
         let octets = noise(50_000);
         let sent = alice.device.send(message_to(BOB, &octets)).await.unwrap();
         assert_eq!(sent.outcome, Outcome::Stored);
-        assert_eq!(network.waiting("C", BOB), [sent.message_id.clone()]);
+        assert_eq!(network.waiting("C", BOB), [sent.message_id.as_str()]);
 
         let mut bob = network.device(BOB).await.log_in().await;
         assert_is_from(
