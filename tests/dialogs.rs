@@ -292,7 +292,8 @@ fn session_is_refreshed_at_half_time_and_ends_when_the_end_is_gone() {
 
 #[test]
 fn refresh_that_crosses_an_offer_is_refused_and_made_again_within_two_seconds() {
-    let server = ready(quick().with("sip.session_expires", "10s"));
+    // refreshed after 7.5 s, ended after 10 s: between them is room for the longest wait
+    let server = ready(quick().with("sip.session_expires", "15s"));
     let mut alice = End::udp(&server, "alice");
     let ok = accepted(&mut alice, "glare", &[(Name::Allow, "INVITE, ACK, BYE")]);
     acknowledge(&mut alice, &ok);

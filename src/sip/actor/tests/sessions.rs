@@ -16,7 +16,7 @@ fn restless() -> Config {
 /// The next request of this method; what comes before it is passed over.
 async fn next(raw: &Raw, method: Method) -> (Message, SocketAddr) {
     loop {
-        let heard = raw.receive_within(Duration::from_secs(5)).await;
+        let heard = raw.receive_within(Duration::from_secs(10)).await;
         let (message, from) = heard.unwrap_or_else(|| panic!("no {}", method.as_str()));
         if message.is(&method) {
             return (message, from);
@@ -181,7 +181,8 @@ async fn call_with_an_interval_that_is_too_short_is_refused() {
 #[actix::test]
 async fn refresh_that_crosses_an_offer_waits_and_is_made_again() {
     let patient = Config {
-        session_expires: Duration::from_secs(8),
+        // between the refresh and the end of the session is room for the longest wait
+        session_expires: Duration::from_secs(14),
         ..restless()
     };
     let (raw, mut bob) = (Raw::bind().await, side_with(patient).await);
