@@ -1,7 +1,7 @@
 //! A deferred function over each storage engine, and a crash of it.
 use restante::{
     deferred::{Config, Deferred, Directory, Facts},
-    identity::Address,
+    identity::{Address, outbox},
     policy::{Settings, Standing},
     store::{self, Engine, Handle, Lsm, Memory, Readable, Scan, Table},
 };
@@ -128,11 +128,12 @@ fn names(folder: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// Everyone accepts messages but `refuses`, and `nobody` is unknown.
+/// Everyone accepts messages but `refuses`, `nobody` is unknown, and there are no other servers.
 pub fn directory() -> Directory {
     Arc::new(|_, address: &Address| {
         Ok(match address.user() {
             "nobody" => Standing::Unknown,
+            _ if outbox::is_one(address) => Standing::Unknown,
             "refuses" => Standing::Refuses,
             "golden" => Standing::Accepts(Settings {
                 class: Some("gold".into()),
