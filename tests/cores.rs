@@ -83,7 +83,8 @@ async fn who_was_away_fetches_past_a_home_server_that_does_not_participate() {
 async fn left_for_bob(network: &Network) -> (Bytes, String) {
     let alice = network.device(ALICE).await.log_in().await;
     let octets = noise(50_000);
-    let sent = alice.device.send(message_to(BOB, &octets)).await.unwrap();
+    let sent = alice.device.send(message_to(BOB, &octets)).await;
+    let sent = sent.expect("an answer");
     assert_eq!(sent.outcome, Outcome::Stored);
     assert_eq!(network.waiting("C", BOB), [sent.message_id.as_str()]);
     (octets, sent.message_id)

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Largest message.
+    /// Largest message, with the CPIM header around its content: 100 MiB fit.
     pub max_message: ByteSize,
     /// Most messages waiting for one receiver.
     pub max_messages: u64,
@@ -90,7 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
-            max_message: ByteSize::mib(100),
+            max_message: ByteSize::mib(101),
             max_messages: 1000,
             max_octets: ByteSize::mib(500),
             max_deposits: 1000,
