@@ -1,57 +1,41 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
 mod accounts;
+mod functions;
 mod key_file;
+mod ports;
 mod relay;
 mod reload;
 
 pub use accounts::SubscriberAccounts;
+pub use functions::services;
 pub use key_file::{KeyFile, KeyFileError};
 
 use crate::{
     clock,
     config::Config,
-    controlling::{GroupTimer, Groups},
-    deferred::{Deferred, Directory, Interest, MailboxChanged, Queue},
     http::{self, AdminToken, Ports, Readiness, State},
-    identity::outbox,
-    msrp::actor::{Desk, Entry, Exchange, Switchboard, load_credentials},
-    neighbours::Neighbours,
     net::Shards,
-    participating::{
-        self, Conferences, Devices, Drains, Home, Legs, Pool, Watchers,
-        actor::{Parts, Server, Services},
-    },
-    policy::{Settings, Standing},
-    sip::{self, actor::EndpointHandle},
-    sip_core::{BindingTimer, Location, Realm, Registrar, Subscribers},
-    store::{self, Drain, Store, StoreError},
+    sip::actor::EndpointHandle,
+    store::{self, Drain, Store},
     telemetry::{self, Recorder, trace::Trace},
 };
 use actix::prelude::*;
+use functions::functions;
+use ports::{MsrpAt, SWITCHBOARD, start_msrp, start_sip};
 use reload::Reloaders;
 use std::{
-    cell::RefCell,
     error::Error,
     io::Write,
-    net::SocketAddr,
     process::ExitCode,
-    rc::Rc,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The ways into MSRP, and where they are.
-type MsrpAt = Vec<(Entry, SocketAddr)>;
 type Outcome<T> = Result<T, Box<dyn Error>>;
-
-thread_local! {
-    /// The switchboard of the shard that runs on this thread.
-    static SWITCHBOARD: RefCell<Option<Rc<Switchboard>>> = const { RefCell::new(None) };
-}
 
 /// Runs a server until SIGTERM or Ctrl-C, then drains it.
 ///
@@ -192,164 +176,4 @@ impl Node {
         }
         tracing::info!("stopped");
     }
-}
-
-/// The functions behind the operator's desk, over `store` and without any port.
-///
-/// Errors: those of the store, and of groups the configuration names that cannot be.
-pub async fn services(
-    config: &Config,
-    store: store::Handle,
-) -> Result<http::Services, http::ServiceError> {
-    let subscribers = Subscribers::new(store.clone(), &config.sip_core);
-    let known = subscribers.clone();
-    let (controlling, domains) = (config.controlling.clone(), config.sip_core.domains.clone());
-    let groups = Groups::open(store.clone(), controlling, domains.clone()).await?;
-    let (owned, around) = (groups.clone(), neighbours(config));
-    let directory: Directory = Arc::new(move |store, address| match outbox::owner(address) {
-        None => known.standing_in(store, address),
-        Some(owner) => {
-            let home = Home::of(&owner, &domains, &around);
-            Ok(
-                match home.needs_outbox() || owned.is_group(&owner) || owned.is_factory(&owner) {
-                    true => Standing::Accepts(Settings::default()),
-                    false => Standing::Unknown,
-                },
-            )
-        }
-    });
-    let run = clock::wall().millis();
-    Ok(http::Services {
-        subscribers,
-        location: Location::open(store.clone(), run).await?,
-        deferred: Deferred::open(store.clone(), config.deferred.clone(), directory).await?,
-        groups,
-        store,
-        jobs: http::Jobs::default(),
-    })
-}
-
-fn neighbours(config: &Config) -> Neighbours {
-    Neighbours::new(&config.server.roles, &config.neighbours)
-}
-
-/// The functions that all shards share.
-async fn functions(config: &Config, services: http::Services) -> Result<Parts, StoreError> {
-    let core = &config.sip_core;
-    let http::Services {
-        subscribers,
-        location,
-        deferred,
-        groups,
-        store,
-        ..
-    } = services;
-    let realm = Realm::open(&store, subscribers.clone(), core).await?;
-    let registrar = Registrar::new(
-        realm.clone(),
-        subscribers.clone(),
-        location.clone(),
-        core.clone(),
-    );
-    Ok(Parts {
-        deferred,
-        groups,
-        subscribers,
-        location,
-        registrar,
-        realm,
-        config: Arc::new(config.participating.clone()),
-        core: Arc::new(core.clone()),
-        neighbours: Arc::new(neighbours(config)),
-        policy: Arc::new(config.policy.clone()),
-        metrics: participating::Metrics::register(),
-        drains: Drains::new(config.participating.max_drains),
-        devices: Devices::default(),
-        conferences: Conferences::new(&config.controlling),
-        legs: Legs::default(),
-        watchers: Watchers::default(),
-        pool: Pool::default(),
-        sessions: Arc::default(),
-    })
-}
-
-/// Starts the switchboard of every shard; they share one port, and the relay if there is one.
-async fn start_msrp(
-    shards: &Shards,
-    config: &Config,
-    desk: Option<Arc<Desk>>,
-    trace: Option<Trace>,
-    reloaders: &mut Reloaders,
-) -> Outcome<MsrpAt> {
-    let exchange = match desk {
-        Some(desk) => Exchange::relaying(shards.len(), desk),
-        None => Exchange::new(shards.len()),
-    };
-    let credentials =
-        load_credentials(&config.msrp).map_err(|error| format!("`msrp.tls`: {error}"))?;
-    if let Some(credentials) = credentials {
-        exchange.protect(credentials.clone());
-        reloaders.add("certificates", move || Ok(credentials.reload()?));
-    }
-    let mut at = MsrpAt::new();
-    for shard in 0..shards.len() {
-        let (exchange, config, trace) = (exchange.clone(), config.msrp.clone(), trace.clone());
-        let started = shards.run_on(shard, move || async move {
-            let board = Switchboard::start(shard, &exchange, &config)?;
-            if let Some(trace) = trace {
-                trace.watch(&board, shard);
-            }
-            let entries = board.entries();
-            SWITCHBOARD.set(Some(board));
-            Ok::<_, std::io::Error>(entries)
-        });
-        at = started.await.ok_or("a shard stopped before it began")??;
-    }
-    Ok(at)
-}
-
-/// Starts the SIP endpoint of every shard with the server that uses it, then what tells the
-/// servers news.
-async fn start_sip(
-    shards: &Shards,
-    config: &Config,
-    parts: Parts,
-    trace: Option<Trace>,
-) -> Outcome<Vec<EndpointHandle>> {
-    let servers: Arc<Mutex<Vec<Addr<Server>>>> = Arc::default();
-    let (started, shared) = (servers.clone(), parts.clone());
-    let tap = trace.as_ref().map(Trace::sip_tap);
-    let endpoints = sip::actor::start(shards, &config.sip, tap, move |endpoint| {
-        let board = SWITCHBOARD.with_borrow(Clone::clone);
-        let board = board.expect("MSRP is started before SIP, on every shard");
-        let is_first = endpoint.shard() == 0;
-        let server = Server::new(Services::new(shared.clone(), endpoint, board)).start();
-        if is_first {
-            shared.groups.tell(vec![server.clone().recipient()]);
-        }
-        if let Ok(mut started) = started.lock() {
-            started.push(server.clone());
-        }
-        server.recipient()
-    })
-    .await?;
-    if let Some(trace) = trace {
-        trace.sip_is_at(endpoints[0].local_addr());
-    }
-    let servers = servers
-        .lock()
-        .map(|started| started.clone())
-        .unwrap_or_default();
-    let listeners = servers.iter().map(|server| server.clone().recipient());
-    let listeners: Vec<Recipient<MailboxChanged>> = listeners.collect();
-    let first = servers.into_iter().take(1).map(Addr::recipient);
-    let (location, watchers) = (parts.location.clone(), parts.watchers.clone());
-    let interest: Interest = Arc::new(move |mailbox| {
-        let is_asked_for = watchers.has(mailbox) || outbox::is_one(mailbox);
-        is_asked_for || location.is_registered(mailbox, clock::wall())
-    });
-    Queue::new(parts.deferred, listeners, interest).start();
-    GroupTimer::new(parts.groups).start();
-    BindingTimer::new(parts.location, first.collect()).start();
-    Ok(endpoints)
 }

@@ -38,6 +38,7 @@ mod requests;
 mod retrieval;
 mod server;
 mod services;
+mod serving;
 mod underway;
 
 pub use drains::Drains;
