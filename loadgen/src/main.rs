@@ -15,6 +15,8 @@ mod relay;
 mod report;
 mod run;
 mod scene;
+#[allow(dead_code, reason = "the book is about to feed it")]
+mod series;
 mod server;
 mod store;
 mod users;
