@@ -95,6 +95,13 @@ pub fn is_focus(message: &Message) -> bool {
     feature::has_flag(parameters, feature::IS_FOCUS)
 }
 
+/// The group as whose focus somebody answers, as a value of P-Asserted-Identity.
+pub fn focus_of(answer: &Message) -> Option<String> {
+    let asserted = || answer.value(Name::PAssertedIdentity);
+    let focus = is_focus(answer).then(asserted).flatten()?;
+    Some(focus.into_owned())
+}
+
 /// The same Contact, as that of a conference focus.
 pub fn as_focus(contact: String) -> String {
     format!("{contact};{}", feature::IS_FOCUS)

@@ -139,48 +139,83 @@ pub fn route(
         return Ok(Route::Onward(target, hop));
     }
     if is_group(&target) {
-        return match method {
-            Method::Invite | Method::Message | Method::Options => Ok(Route::Group(target)),
-            Method::Subscribe if package(request)? == Package::Conference => {
-                Ok(Route::Group(target))
-            }
-            Method::Subscribe => Err(NoRoute::BadEvent),
-            _ => Err(NoRoute::NotAllowed),
-        };
+        return to_group(target, &method, request);
     }
-    let onward = |role, target| match neighbours.at(role) {
-        Some(hop) => Ok(Route::Onward(target, hop.clone())),
-        None => Err(NoRoute::NotPlayed),
-    };
-    let keeps = neighbours.plays(Role::Deferred);
-    let route = match (&method, target.user()) {
-        (Method::Invite, psi::DEFERRED) => Route::Deferred,
-        (Method::Message, psi::DEFERRED) => Route::Fetch,
-        (Method::Message, psi::DELETE) => Route::Delete,
-        (Method::Message, psi::IMDN) if neighbours.plays(Role::Participating) => {
-            return Ok(Route::Notifications);
-        }
-        (Method::Message, psi::IMDN) => return onward(Role::Participating, target),
+    if let Some(route) = to_service(&target, &method, neighbours)? {
+        return Ok(route);
+    }
+    match method {
+        Method::Subscribe => to_package(target, package(request)?, neighbours),
+        Method::Invite | Method::Message | Method::Options => to_user(target, neighbours),
+        _ => Err(NoRoute::NotAllowed),
+    }
+}
+
+/// To a group that this node owns.
+fn to_group(group: Address, method: &Method, request: &Message) -> Result<Route, NoRoute> {
+    match method {
+        Method::Invite | Method::Message | Method::Options => Ok(Route::Group(group)),
+        Method::Subscribe if package(request)? == Package::Conference => Ok(Route::Group(group)),
+        Method::Subscribe => Err(NoRoute::BadEvent),
+        _ => Err(NoRoute::NotAllowed),
+    }
+}
+
+/// To one of the services that have an address of their own; `None` if it is no such address.
+fn to_service(
+    target: &Address,
+    method: &Method,
+    neighbours: &Neighbours,
+) -> Result<Option<Route>, NoRoute> {
+    let (role, route) = match (method, target.user()) {
+        (Method::Invite, psi::DEFERRED) => (Role::Deferred, Route::Deferred),
+        (Method::Message, psi::DEFERRED) => (Role::Deferred, Route::Fetch),
+        (Method::Message, psi::DELETE) => (Role::Deferred, Route::Delete),
+        (Method::Message, psi::IMDN) => (Role::Participating, Route::Notifications),
         (_, psi::DEFERRED | psi::DELETE | psi::IMDN) => return Err(NoRoute::NotAllowed),
-        (Method::Subscribe, _) => match package(request)? {
-            Package::Conference if neighbours.at(Role::Controlling).is_some() => {
-                return onward(Role::Controlling, target);
-            }
-            Package::Conference => return Err(NoRoute::BadEvent),
-            package => Route::Mailbox(target.clone(), package),
-        },
-        (Method::Invite | Method::Message | Method::Options, _) => {
-            return match (neighbours.plays(Role::Participating), keeps) {
-                (true, _) => Ok(Route::Subscriber(target)),
-                (false, true) => Ok(Route::Keep(target)),
-                (false, false) => onward(Role::Participating, target),
-            };
-        }
-        _ => return Err(NoRoute::NotAllowed),
+        _ => return Ok(None),
     };
-    match keeps {
-        true => Ok(route),
-        false => onward(Role::Deferred, target),
+    played(role, route, target.clone(), neighbours).map(Some)
+}
+
+/// To whoever notifies about `target` in `package`.
+fn to_package(
+    target: Address,
+    package: Package,
+    neighbours: &Neighbours,
+) -> Result<Route, NoRoute> {
+    match package {
+        Package::Conference => match neighbours.at(Role::Controlling) {
+            Some(hop) => Ok(Route::Onward(target, hop.clone())),
+            None => Err(NoRoute::BadEvent),
+        },
+        package => {
+            let route = Route::Mailbox(target.clone(), package);
+            played(Role::Deferred, route, target, neighbours)
+        }
+    }
+}
+
+/// To a subscriber, or to the mailbox alone where this node is not their home.
+fn to_user(target: Address, neighbours: &Neighbours) -> Result<Route, NoRoute> {
+    let route = match neighbours.plays(Role::Participating) {
+        false if neighbours.plays(Role::Deferred) => return Ok(Route::Keep(target)),
+        _ => Route::Subscriber(target.clone()),
+    };
+    played(Role::Participating, route, target, neighbours)
+}
+
+/// `route` where this node plays `role`, else onward to who does.
+fn played(
+    role: Role,
+    route: Route,
+    target: Address,
+    neighbours: &Neighbours,
+) -> Result<Route, NoRoute> {
+    match (neighbours.plays(role), neighbours.at(role)) {
+        (true, _) => Ok(route),
+        (false, Some(hop)) => Ok(Route::Onward(target, hop.clone())),
+        (false, None) => Err(NoRoute::NotPlayed),
     }
 }
 

@@ -2,6 +2,7 @@ use super::{
     call::Call,
     channel::{Agreed, Channel},
     inflow::{Batch, inflow},
+    inside,
     keeper::{Goal, Keeper},
     pager::refusal_reply,
 };
@@ -9,7 +10,6 @@ use crate::{
     msrp::actor::SessionEvent,
     participating::facts::{Item, Origin},
     profile::mime,
-    sip::actor::{DialogNews, Reply},
 };
 
 /// The deferred function answers for a receiver who is away (spec: offline messages, rule 4):
@@ -39,14 +39,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
         tokio::select! {
             news = call.next() => match news {
                 None => break,
-                Some(DialogNews::Offered { key, request }) => {
-                    let again = channel.answer_again(request.body(), &session);
-                    call.dialog.answer(key, again_reply(again));
-                }
-                Some(DialogNews::Requested { key, .. }) => {
-                    call.dialog.answer(key, Reply::new(405).header("Allow", "INVITE, ACK, BYE"));
-                }
-                Some(_) => {}
+                Some(news) => inside::answer(&call.dialog, news, &channel, &session),
             },
             batch = arrivals.next() => {
                 let Some(mut batch) = batch else { break };
@@ -74,14 +67,6 @@ pub(super) async fn take(keeper: &mut Keeper, batch: &mut Batch) -> bool {
         keeper.take(event).await;
     }
     ended
-}
-
-/// The answer to a re-INVITE.
-pub(super) fn again_reply(again: Result<Vec<u8>, super::channel::Unfit>) -> Reply {
-    match again {
-        Ok(body) => Reply::new(200).body(mime::SDP, body),
-        Err(unfit) => Reply::new(unfit.status()),
-    }
 }
 
 /// A first message may come inside the INVITE: it is kept before the INVITE is answered.

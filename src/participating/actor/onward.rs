@@ -1,4 +1,4 @@
-use super::{Services, call::Call, deposit, drain, live, pager, pool};
+use super::{Services, call::Call, deposit, drain, inviting, pager, pool};
 use crate::{
     identity::Address,
     neighbours::{Hop, Role},
@@ -87,7 +87,7 @@ pub(super) fn passed_back(code: u16, answer: Option<Message>) -> Reply {
 
 /// The INVITE as this server sends it to the next one: a dialog and an offer of its own.
 pub(super) fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
-    let (contact, extra) = live::told(call, offer);
+    let (contact, extra) = inviting::told(call, offer);
     InviteOptions {
         routes: hop.route().into_iter().collect(),
         extra,

@@ -7,9 +7,9 @@ use super::{
         drains::Occasion,
         handover::{Broken, Handover},
         inflow::{Arrivals, Batch},
+        inside,
         keeper::{Goal, Keeper},
         line::{Line, Ringing},
-        live::answer_inside,
     },
     Attendance, Circulation, Incoming,
     legs::Seat,
@@ -297,7 +297,7 @@ async fn hung_up(
     while let Some(event) = news.recv().await {
         match event.news {
             DialogNews::Ended(_) | DialogNews::Cancelled | DialogNews::Failed { .. } => return,
-            news => answer_inside(dialog, news, channel, session),
+            news => inside::answer(dialog, news, channel, session),
         }
     }
 }

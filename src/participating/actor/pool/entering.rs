@@ -6,10 +6,10 @@ use super::{
 use crate::{
     neighbours::Hop,
     participating::{
-        actor::{call::Call, onward},
+        actor::{call::Call, inside, onward},
         terms::Terms,
     },
-    profile::{mime, psi},
+    profile::psi,
     sip::actor::{DialogNews, Reply},
     sip_core,
 };
@@ -151,16 +151,9 @@ async fn answer_inside(call: &Call, ticket: &Ticket, news: DialogNews) {
                 true => answered.await.unwrap_or(Err(481)),
                 false => Err(481),
             };
-            let reply = match answer {
-                Ok(body) => Reply::new(200).body(mime::SDP, body),
-                Err(code) => Reply::new(code),
-            };
-            call.dialog.answer(key, reply);
+            call.dialog.answer(key, inside::again_reply(answer));
         }
-        DialogNews::Requested { key, .. } => {
-            let reply = Reply::new(405).header("Allow", "INVITE, ACK, BYE");
-            call.dialog.answer(key, reply);
-        }
+        DialogNews::Requested { key, .. } => call.dialog.answer(key, inside::not_allowed()),
         _ => {}
     }
 }

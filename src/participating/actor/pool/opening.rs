@@ -18,7 +18,7 @@ use crate::{
     sdp::Chatroom,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions},
-        codec::{Message, Name},
+        codec::Message,
     },
 };
 use std::rc::Rc;
@@ -180,13 +180,11 @@ impl Opening {
                 () = &mut limit => return Err(unconnected()),
             }
         }
-        let asserted = || answer.value(Name::PAssertedIdentity);
-        let focus = invitation::is_focus(&answer).then(asserted).flatten();
         Ok(Connected {
             trunk,
             events,
             automaton: invitation::is_automaton(&answer),
-            focus: focus.map(|focus| focus.into_owned()),
+            focus: invitation::focus_of(&answer),
             chatroom,
         })
     }

@@ -13,12 +13,11 @@ use crate::{
         actor::{
             Services,
             channel::{Agreed, Channel, Nobody},
-            deposit::again_reply,
-            drain,
+            drain, inside,
         },
         terms::Terms,
     },
-    sip::actor::{DialogNews, Reply},
+    sip::actor::DialogNews,
 };
 use std::{
     rc::Rc,
@@ -98,7 +97,7 @@ impl Serving {
                         self.settle(REST).await;
                         break end.reason;
                     }
-                    Some(news) => self.answer_inside(news),
+                    Some(news) => inside::answer(&self.far.dialog, news, &self.far.channel, &self.far.session),
                 },
                 event = self.connected.events.recv() => match event {
                     Some(TrunkEvent::Bound) => {}
@@ -262,22 +261,6 @@ impl Serving {
         let until = clock::now() + limit;
         while !self.connected.trunk.is_quiet() && clock::now() < until {
             tokio::time::sleep(MOMENT).await;
-        }
-    }
-
-    /// Requests of the next server within the dialog.
-    fn answer_inside(&self, news: DialogNews) {
-        let far = &self.far;
-        match news {
-            DialogNews::Offered { key, request } => {
-                let again = far.channel.answer_again(request.body(), &far.session);
-                far.dialog.answer(key, again_reply(again));
-            }
-            DialogNews::Requested { key, .. } => {
-                let reply = Reply::new(405).header("Allow", "INVITE, ACK, BYE");
-                far.dialog.answer(key, reply);
-            }
-            _ => {}
         }
     }
 
