@@ -15,6 +15,8 @@ mod relay;
 mod report;
 mod run;
 mod scene;
+#[allow(dead_code, reason = "runs are about to be watched by it")]
+mod scrape;
 #[allow(dead_code, reason = "the book is about to feed it")]
 mod series;
 mod server;

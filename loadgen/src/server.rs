@@ -1,21 +1,26 @@
 //! The server's process, seen from outside: what it uses while it is under load.
 use restante::telemetry::{ProcessFigures, figures_of};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{fs, time::Duration};
 
-/// Watches one process, or none.
-#[derive(Debug)]
+/// Says which process the server is now; it may be another one after a restart.
+pub type Pid = Box<dyn Fn() -> Option<u32> + Send>;
+
+/// Watches the process of one server, or none.
 pub struct Watch {
-    pid: Option<u32>,
+    pid: Pid,
     begin: ProcessFigures,
+    last: Option<(u32, ProcessFigures)>,
+    /// Processor time of the processes before the last one.
+    before: Duration,
     most_resident: u64,
     most_files: u64,
 }
 
 /// What the process used between the watch's begin and its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// The process.
+    /// The process, or the last one of them.
     pub pid: u32,
     /// Resident memory at the begin, in octets.
     pub resident_before: u64,
@@ -31,37 +36,53 @@ impl Watch {
     /// Begins to watch `pid`, or the only process called `restante` if there is just one.
     pub fn begin(pid: Option<u32>) -> Self {
         let pid = pid.or_else(only_server);
-        let begin = pid.and_then(figures_of);
-        let pid = begin.and(pid);
-        let begin = begin.unwrap_or_default();
-        Self {
+        Self::follow(Box::new(move || pid))
+    }
+
+    /// Begins to watch whichever process the server is.
+    pub fn follow(pid: Pid) -> Self {
+        let mut watch = Self {
             pid,
-            begin,
-            most_resident: begin.resident,
-            most_files: begin.open_files,
-        }
+            begin: ProcessFigures::default(),
+            last: None,
+            before: Duration::ZERO,
+            most_resident: 0,
+            most_files: 0,
+        };
+        watch.begin = watch.look().unwrap_or_default();
+        watch
     }
 
     /// Looks once more; to be called now and then. `None` if nothing is watched, or it is gone.
     pub fn look(&mut self) -> Option<ProcessFigures> {
-        let figures = figures_of(self.pid?)?;
+        let pid = (self.pid)()?;
+        let figures = figures_of(pid)?;
+        if let Some((before, last)) = self.last
+            && before != pid
+        {
+            self.before += last.cpu;
+        }
+        self.last = Some((pid, figures));
         self.most_resident = self.most_resident.max(figures.resident);
         self.most_files = self.most_files.max(figures.open_files);
         Some(figures)
     }
 
-    /// Processor time used by now.
+    /// Processor time used by now, by all processes the server was.
     pub fn cpu(&mut self) -> Option<Duration> {
-        self.look().map(|figures| figures.cpu)
+        self.look();
+        let (_, last) = self.last?;
+        Some(self.before + last.cpu)
     }
 
     /// What was used since the begin.
     pub fn usage(&mut self) -> Option<Usage> {
-        let now = self.look()?;
+        self.look();
+        let (pid, last) = self.last?;
         Some(Usage {
-            pid: self.pid?,
+            pid,
             resident_before: self.begin.resident,
-            resident_after: now.resident,
+            resident_after: last.resident,
             resident_most: self.most_resident,
             open_files_most: self.most_files,
         })
@@ -82,6 +103,10 @@ fn only_server() -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        process::Command,
+        sync::{Arc, atomic::AtomicU32, atomic::Ordering},
+    };
 
     #[test]
     fn own_process_is_watched() {
@@ -97,5 +122,21 @@ mod tests {
         let mut watch = Watch::begin(Some(u32::MAX - 1));
         assert_eq!(watch.usage(), None);
         assert_eq!(watch.cpu(), None);
+    }
+
+    #[test]
+    fn time_of_a_process_that_was_replaced_still_counts() {
+        let pid = Arc::new(AtomicU32::new(std::process::id()));
+        let asked = pid.clone();
+        let mut watch = Watch::follow(Box::new(move || Some(asked.load(Ordering::Relaxed))));
+        let before = watch.cpu().unwrap();
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        pid.store(child.id(), Ordering::Relaxed);
+        assert!(watch.cpu().unwrap() >= before);
+        assert_eq!(watch.usage().unwrap().pid, child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // between two lives of a server its last figures stand
+        assert!(watch.cpu().unwrap() >= before);
     }
 }

@@ -11,6 +11,8 @@ const RECENT: usize = 10;
 pub struct Line {
     octets: u64,
     latency: Latency,
+    /// Times without the wait for their turn, where there is such a wait.
+    service: Option<Box<Latency>>,
     first: Option<Duration>,
     last: Option<Duration>,
     stretches: Stretches,
@@ -35,10 +37,18 @@ impl Line {
         }
     }
 
+    /// Notes how long an event took from when it really began, where that is not when it was due.
+    pub fn record_service(&mut self, took: Duration) {
+        self.service.get_or_insert_default().record(took);
+    }
+
     /// Adds what another thread noted.
     pub fn add(&mut self, other: &Self) {
         self.octets += other.octets;
         self.latency.add(&other.latency);
+        if let Some(service) = &other.service {
+            self.service.get_or_insert_default().add(service);
+        }
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
         self.stretches.add(&other.stretches);
@@ -79,6 +89,11 @@ impl Line {
     /// What is told of how long they took.
     pub fn percentiles(&self) -> Percentiles {
         self.latency.percentiles()
+    }
+
+    /// How long they took from when they really began; `None` if nothing waits for its turn.
+    pub fn service(&self) -> Option<&Latency> {
+        self.service.as_deref()
     }
 
     /// Counts and times over the run.
@@ -138,7 +153,9 @@ mod tests {
         let mut other = Line::default();
         other.record(at(1.6), 2, 3 * MILLI);
         other.record(at(11.6), 4, 5 * MILLI);
+        other.record_service(2 * MILLI);
         one.add(&other);
+        assert_eq!(one.service().unwrap().count(), 1);
         assert_eq!((one.count(), one.octets()), (3, 7));
         assert_eq!(one.recent(at(12.0), 1).count(), 1);
         assert_eq!(one.percentiles().max.round(), 5.0);

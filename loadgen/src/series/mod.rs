@@ -50,6 +50,12 @@ impl Series {
         self.line_mut(kind).record(at, octets, took);
     }
 
+    /// Notes how long something of `kind` took from when it really began; for work that follows a
+    /// schedule, where [`Self::record`] is told the time since it was due.
+    pub fn record_service(&mut self, kind: Kind, took: Duration) {
+        self.line_mut(kind).record_service(took);
+    }
+
     /// Notes a moment that stands out; after the first thousand no more are kept.
     pub fn mark(&mut self, at: Duration, what: Event) {
         if self.marks.len() < MARKS {

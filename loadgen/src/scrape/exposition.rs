@@ -1,0 +1,63 @@
+//! Prometheus' text form, as far as a sample needs it.
+use std::collections::BTreeMap;
+
+/// The values of one page: for each name their sum and the largest of them, whatever the labels.
+pub(super) struct Exposition<'a>(BTreeMap<&'a str, Value>);
+
+#[derive(Clone, Copy)]
+struct Value {
+    sum: f64,
+    largest: f64,
+}
+
+impl<'a> Exposition<'a> {
+    /// Reads a page; lines that are none of a value are passed over.
+    pub(super) fn read(page: &'a str) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in page.lines().filter_map(value_of) {
+            let known = values.entry(name).or_insert(Value {
+                sum: 0.0,
+                largest: value,
+            });
+            known.sum += value;
+            known.largest = known.largest.max(value);
+        }
+        Self(values)
+    }
+
+    /// The sum of what is called `name`.
+    pub(super) fn sum(&self, name: &str) -> Option<f64> {
+        self.0.get(name).map(|value| value.sum)
+    }
+
+    /// The largest of what is called `name`.
+    pub(super) fn largest(&self, name: &str) -> Option<f64> {
+        self.0.get(name).map(|value| value.largest)
+    }
+}
+
+/// `name{labels} value` or `name value`; `NaN` is no value.
+fn value_of(line: &str) -> Option<(&str, f64)> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let end = line.find(['{', ' '])?;
+    // a label's value may hold blanks, what follows the labels may not
+    let value = line.rsplit(' ').next()?.parse().ok()?;
+    (!f64::is_nan(value)).then_some((&line[..end], value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_summed_over_their_labels() {
+        let page = "# HELP a Of something\n# TYPE a gauge\n\
+            a{shard=\"0\"} 3\na{shard=\"1 {or} so\"} 4.5\n\nb 2e3\nc NaN\nnonsense\n";
+        let page = Exposition::read(page);
+        assert_eq!((page.sum("a"), page.largest("a")), (Some(7.5), Some(4.5)));
+        assert_eq!(page.sum("b"), Some(2000.0));
+        assert_eq!((page.sum("c"), page.sum("d")), (None, None));
+    }
+}
