@@ -14,7 +14,7 @@ use crate::{
     clock,
     config::Config,
     http::{self, AdminToken, Ports, Readiness, State},
-    net::Shards,
+    net::{Pulse, Shards},
     sip::actor::EndpointHandle,
     store::{self, Drain, Store},
     telemetry::{self, Recorder, trace::Trace},
@@ -59,6 +59,7 @@ pub fn serve(config: Config) -> Outcome<ExitCode> {
 struct Node {
     config: Config,
     shards: Shards,
+    _pulse: Pulse,
     endpoints: Vec<EndpointHandle>,
     msrp: MsrpAt,
     http: http::Server,
@@ -92,6 +93,7 @@ impl Node {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         });
+        let pulse = Pulse::start(&shards);
         let mut reloaders = Reloaders::default();
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
         let trace = Trace::open(&config.trace, config.sip.listen)?;
@@ -102,6 +104,7 @@ impl Node {
         Ok(Self {
             config,
             shards,
+            _pulse: pulse,
             endpoints,
             msrp,
             http,

@@ -3,6 +3,7 @@
 //! One arbiter per core (`Shards`), listeners on each of them (SO_REUSEPORT), streams that are
 //! read as much at a time as there is (`Inlet`) and written through a bounded queue (`Outlet`),
 //! with TLS and WebSocket below them where they are wanted (`Wire`, `tls`, `web`).
+//! `Pulse` measures how late each arbiter is.
 //! Nothing here knows a protocol: a decoder is handed in.
 
 mod connect;
@@ -11,6 +12,7 @@ mod inlet;
 mod layers;
 mod listen;
 mod outlet;
+mod pulse;
 mod queue;
 mod random;
 mod ready;
@@ -27,6 +29,7 @@ pub use gate::Gate;
 pub use inlet::{Decode, Detached, Inlet, ReadError};
 pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};
 pub use outlet::{Outlet, Pressure};
+pub use pulse::Pulse;
 pub use random::{random_token, random_u64};
 pub use shards::Shards;
 pub use web::Ends;
