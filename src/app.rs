@@ -1,10 +1,14 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
 mod accounts;
+mod draining;
 mod functions;
 mod key_file;
+mod limits;
 mod ports;
 mod relay;
 mod reload;
+mod signals;
+mod supervisor;
 
 pub use accounts::SubscriberAccounts;
 pub use functions::services;
@@ -16,24 +20,21 @@ use crate::{
     http::{self, AdminToken, Ports, Readiness, State},
     net::{Pulse, Shards},
     sip::actor::EndpointHandle,
-    store::{self, Drain, Store},
+    store::{self, Store},
     telemetry::{self, Recorder, trace::Trace},
 };
 use actix::prelude::*;
 use functions::functions;
-use ports::{MsrpAt, SWITCHBOARD, start_msrp, start_sip};
+use ports::{MsrpAt, start_msrp, start_sip};
 use reload::Reloaders;
+use signals::{Signals, Told};
 use std::{
     error::Error,
     io::Write,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, atomic::AtomicUsize},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use supervisor::Supervisor;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -42,15 +43,16 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Errors: what keeps it from starting, naming the key or the folder to look at.
 pub fn serve(config: Config) -> Outcome<ExitCode> {
     telemetry::init(&config.log)?;
+    let open_files = limits::raise_open_files();
+    tracing::debug!(open_files, "limit raised");
     let recorder = Recorder::install()?;
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {
-        // taken first: an early one must not end the process
-        let hangup = signal(SignalKind::hangup())?;
-        let node = Node::start(config, recorder).await?;
+        let mut signals = Signals::listen()?;
+        let mut node = Node::start(config, recorder).await?;
         node.announce()?;
-        node.run_until_told(hangup).await?;
-        node.drain().await;
+        node.run_until_told(&mut signals).await;
+        node.drain(&mut signals).await;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -67,6 +69,7 @@ struct Node {
     store: Addr<Store>,
     sessions: Arc<AtomicUsize>,
     reloaders: Reloaders,
+    supervisor: Supervisor,
     _clock: clock::Keeper,
 }
 
@@ -112,12 +115,13 @@ impl Node {
             store,
             sessions,
             reloaders,
+            supervisor: Supervisor::default(),
             _clock: clock,
         })
     }
 
-    /// Tells on standard output that requests are served, and where.
-    fn announce(&self) -> Outcome<()> {
+    /// Tells on standard output, and the service manager, that requests are served, and where.
+    fn announce(&mut self) -> Outcome<()> {
         let sip = self.endpoints[0].local_addr();
         let http = self.http.address();
         let msrp: Vec<_> = self
@@ -130,53 +134,17 @@ impl Node {
         writeln!(out, "ready sip={sip} {msrp} http={http}")?;
         out.flush()?;
         tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
+        let status = format!("serving sip={sip} {msrp} http={http}");
+        self.supervisor.ready(&self.shards, &status);
         Ok(())
     }
 
     /// Waits for SIGTERM or Ctrl-C; SIGHUP reads anew what can be read anew.
-    async fn run_until_told(&self, mut hangup: Signal) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hangup.recv() => self.reloaders.run(),
-            }
+    async fn run_until_told(&self, signals: &mut Signals) {
+        while signals.next().await == Told::Reload {
+            self.supervisor.reloading();
+            self.reloaders.run();
+            self.supervisor.ready_again();
         }
-    }
-
-    /// Takes nothing new, lets what is under way end within the grace time, then stops all,
-    /// top-down.
-    async fn drain(self) {
-        const LOOK: Duration = Duration::from_millis(50);
-        self.readiness.set(State::Draining);
-        tracing::info!(sessions = self.sessions.load(Ordering::Relaxed), "draining");
-        for endpoint in &self.endpoints {
-            endpoint.drain();
-        }
-        let end = clock::now() + self.config.server.grace;
-        while self.sessions.load(Ordering::Relaxed) > 0 && clock::now() < end {
-            tokio::time::sleep(LOOK).await;
-        }
-        for endpoint in &self.endpoints {
-            endpoint.stop();
-        }
-        for shard in 0..self.shards.len() {
-            let stopped = self.shards.run_on(shard, || async {
-                if let Some(board) = SWITCHBOARD.take() {
-                    board.stop();
-                }
-            });
-            stopped.await;
-        }
-        self.http.stop().await;
-        if let Err(error) = self.store.send(Drain).await {
-            tracing::error!(%error, "the store could not be told to end");
-        }
-        for shard in 0..self.shards.len() {
-            self.shards.arbiter(shard).stop();
-        }
-        tracing::info!("stopped");
     }
 }

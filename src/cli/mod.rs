@@ -1,16 +1,19 @@
 //! The command line: one file per subcommand.
 //!
-//! `serve` is the server. `subscriber`, `group`, `queue`, `message`, `trace` and `store` are the
-//! operator's desk: they speak to the running server, or open its store themselves while none runs; `relay-keys`
-//! works on the file of the relay's keys; `openapi` tells programs what the desk can do. `send`,
-//! `receive` and `deferred` are a client device. `demo` shows all of it at once.
+//! `serve` is the server, `health` asks whether it takes requests. `subscriber`, `group`, `queue`,
+//! `message`, `trace` and `store` are the operator's desk: they speak to the running server, or open
+//! its store themselves while none runs; `relay-keys` works on the file of the relay's keys;
+//! `openapi` tells programs what the desk can do. `send`, `receive` and `deferred` are a client
+//! device. `demo` shows all of it at once.
 pub mod child;
 mod config;
 mod deferred;
 mod demo;
 mod desk;
 mod device;
+mod documents;
 mod group;
+mod health;
 pub mod loopback;
 mod media;
 mod message;
@@ -82,6 +85,7 @@ struct Place {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
+    Health(health::Arguments),
     Subscriber(subscriber::Arguments),
     Group(group::Arguments),
     Send(Box<send::Arguments>),
@@ -95,6 +99,8 @@ enum Command {
     Demo(demo::Arguments),
     Config(config::Arguments),
     Openapi(openapi::Arguments),
+    #[command(hide = true)]
+    Documents(documents::Arguments),
 }
 
 /// Does what the command line says.
@@ -102,6 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let place = &cli.place;
     let outcome = match cli.command {
         Command::Serve(_) => serve::run(place),
+        Command::Health(arguments) => health::run(place, &arguments),
         Command::Subscriber(arguments) => subscriber::run(place, arguments),
         Command::Group(arguments) => group::run(place, arguments),
         Command::Send(arguments) => send::run(&arguments),
@@ -115,6 +122,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::RelayKeys(arguments) => relay_keys::run(place, arguments),
         Command::Config(arguments) => config::run(place, &arguments),
         Command::Openapi(_) => openapi::run(),
+        Command::Documents(arguments) => documents::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         complain(failure.as_ref());

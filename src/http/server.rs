@@ -11,6 +11,8 @@ use std::{io, net::SocketAddr, net::TcpListener, sync::Arc};
 
 /// Threads that answer HTTP: people and collectors ask, not traffic.
 const WORKERS: usize = 1;
+/// How long answers under way may take when the server ends. Units: seconds.
+const LAST_ANSWERS: u64 = 2;
 
 /// What the HTTP port is given of the rest of the house.
 #[derive(Clone)]
@@ -57,6 +59,7 @@ pub fn start(config: &Config, ports: Ports) -> io::Result<Server> {
     })
     .workers(WORKERS)
     .disable_signals()
+    .shutdown_timeout(LAST_ANSWERS)
     .listen(listener)?
     .run();
     let handle = server.handle();
@@ -70,7 +73,7 @@ impl Server {
         self.address
     }
 
-    /// Stops the port; answers under way are finished.
+    /// Stops the port; answers under way are finished, unless that takes seconds.
     pub async fn stop(&self) {
         self.handle.stop(true).await;
     }

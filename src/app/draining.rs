@@ -1,0 +1,111 @@
+//! How a server ends: nothing new is taken, what is under way may end, then all is stopped,
+//! top-down.
+use super::{Node, ports::SWITCHBOARD, signals::Signals};
+use crate::{clock, http::State, store::Drain};
+use std::{
+    fmt,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+/// How often is looked whether all is done.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often the log and the service manager are told of the progress.
+const TELL: Duration = Duration::from_secs(1);
+/// How long the service manager is asked to wait beyond `server.grace`, for the store.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What is still under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Underway {
+    sessions: usize,
+}
+
+impl Underway {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Underway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sessions", self.sessions)
+    }
+}
+
+impl Node {
+    /// Takes nothing new, lets what is under way end within `server.grace`, then stops all,
+    /// top-down. Whoever says so a second time does not wait.
+    pub(super) async fn drain(self, signals: &mut Signals) {
+        let begun = clock::now();
+        self.readiness.set(State::Draining);
+        tracing::info!(underway = %self.underway(), grace = ?self.config.server.grace, "draining");
+        for endpoint in &self.endpoints {
+            endpoint.drain();
+        }
+        let left = tokio::select! {
+            left = self.wait_until_done(begun + self.config.server.grace) => left,
+            () = signals.end() => {
+                tracing::warn!("told to end a second time: not waiting any longer");
+                self.underway()
+            }
+        };
+        match left.is_nothing() {
+            true => tracing::info!("all that was under way has ended"),
+            false => tracing::warn!(underway = %left, "cut off"),
+        }
+        self.stop().await;
+        tracing::info!(took = ?begun.elapsed(), "stopped");
+    }
+
+    /// Waits until nothing is under way any more, or until `end`; what is left then.
+    async fn wait_until_done(&self, end: Instant) -> Underway {
+        let mut told = clock::now();
+        self.tell_progress(end);
+        loop {
+            let (now, underway) = (clock::now(), self.underway());
+            if underway.is_nothing() || now >= end {
+                return underway;
+            }
+            if now >= told + TELL {
+                told = now;
+                tracing::info!(%underway, left = ?(end - now), "draining");
+                self.tell_progress(end);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn tell_progress(&self, end: Instant) {
+        let status = format!("draining: {}", self.underway());
+        let left = end.saturating_duration_since(clock::now());
+        self.supervisor.stopping(&status, left + MARGIN);
+    }
+
+    fn underway(&self) -> Underway {
+        Underway {
+            sessions: self.sessions.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn stop(self) {
+        for endpoint in &self.endpoints {
+            endpoint.stop();
+        }
+        for shard in 0..self.shards.len() {
+            let stopped = self.shards.run_on(shard, || async {
+                if let Some(board) = SWITCHBOARD.take() {
+                    board.stop();
+                }
+            });
+            stopped.await;
+        }
+        self.http.stop().await;
+        if let Err(error) = self.store.send(Drain).await {
+            tracing::error!(%error, "the store could not be told to end");
+        }
+        for shard in 0..self.shards.len() {
+            self.shards.arbiter(shard).stop();
+        }
+    }
+}
