@@ -1,6 +1,7 @@
 //! Assembly: starts the actors of a server bottom-up and stops them top-down.
 mod accounts;
 mod draining;
+mod figures;
 mod functions;
 mod key_file;
 mod limits;
@@ -85,8 +86,11 @@ impl Node {
         let services = services(&config, handle).await?;
         let parts = functions(&config, services.clone()).await?;
         let readiness = Readiness::default();
+        let figures = recorder.clone();
+        figures::of_functions(&recorder, &services, &readiness);
+        figures::limits(&config);
         let ports = Ports {
-            render_metrics: Arc::new(move || recorder.render()),
+            render_metrics: Arc::new(move || figures.render()),
             readiness: readiness.clone(),
             token,
             services,

@@ -13,6 +13,11 @@ pub(super) fn envelope(recipient: &Address, sequence: u64) -> Bytes {
     join(&[recipient.as_str().as_bytes(), &[0], &sequence.to_be_bytes()])
 }
 
+/// recipient, sequence, where the recipient is known by the key of its mailbox.
+pub(super) fn envelope_of(mailbox: &[u8], sequence: u64) -> Bytes {
+    join(&[mailbox, &[0], &sequence.to_be_bytes()])
+}
+
 /// Behind the last envelope of a mailbox.
 pub(super) fn envelopes_end(recipient: &Address) -> Bytes {
     join(&[recipient.as_str().as_bytes(), &[1]])

@@ -32,6 +32,7 @@ mod metrics;
 mod migration;
 mod order;
 mod record;
+mod survey;
 
 pub use actor::{Deferred, Deposit, Interest, MailboxChanged, Queue, Transfer, Warning, Watch};
 pub use capacity::{Admission, Reservation};

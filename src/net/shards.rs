@@ -11,7 +11,7 @@ pub struct Shards(Arc<[ArbiterHandle]>);
 impl Shards {
     /// Starts `count` arbiters (at least one). Must be called inside an actix system.
     pub fn start(count: usize) -> Self {
-        Self((0..count.max(1)).map(|_| Arbiter::new().handle()).collect())
+        Self((0..count.max(1)).map(start).collect())
     }
 
     /// One shard: the calling arbiter. For clients and tests.
@@ -63,6 +63,16 @@ impl Shards {
         });
         result.await.ok()
     }
+}
+
+/// Starts an arbiter whose thread operators know by its number.
+fn start(index: usize) -> ArbiterHandle {
+    let arbiter = Arbiter::new().handle();
+    arbiter.spawn_fn(move || {
+        // where there is no such file, the thread keeps the name it has
+        let _ = std::fs::write("/proc/thread-self/comm", format!("arbiter-{index}"));
+    });
+    arbiter
 }
 
 /// FNV-1a, 64 bits: stable across processes, unlike the standard library's hasher.

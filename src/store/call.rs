@@ -1,4 +1,5 @@
 use super::{Durability, StoreError, Txn, room::Load};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// A transaction that somebody waits for.
@@ -60,6 +61,7 @@ pub(super) struct Job {
     pub(super) call: Box<dyn Transaction>,
     pub(super) durability: Durability,
     pub(super) load: Load,
+    pub(super) queued_at: Instant,
     /// Octets on their way to the writer, given back on drop.
     pub(super) credit: OwnedSemaphorePermit,
 }

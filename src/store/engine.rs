@@ -38,6 +38,27 @@ pub trait Readable {
     fn keys(&self, scan: Scan<'_>) -> Result<Vec<Bytes>, StoreError>;
 }
 
+/// How an engine is, at a glance. What an engine has no notion of is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Octets on disk (or in memory, for an engine that lives there).
+    pub space: u64,
+    /// Octets that can still be written, where the engine has an end.
+    pub free: Option<u64>,
+    /// Octets the file system has in all, where the engine has an end.
+    pub disk: Option<u64>,
+    /// Octets of journal on disk; part of `space`.
+    pub journal: u64,
+    /// Octets written that are not sorted to disk yet.
+    pub unsorted: u64,
+    /// Octets of memory that keep blocks read from disk.
+    pub cached: u64,
+    /// Compactions under way.
+    pub compacting: u64,
+    /// Compactions done since the engine was opened.
+    pub compacted: u64,
+}
+
 /// A storage engine. One thread commits; any thread reads.
 ///
 /// `tests/store_contract.rs` says what each engine must hold.
@@ -69,4 +90,13 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Octets that can still be written, where the engine has an end.
     fn free(&self) -> Option<u64>;
+
+    /// How the engine is.
+    fn figures(&self) -> Figures {
+        Figures {
+            space: self.space(),
+            free: self.free(),
+            ..Figures::default()
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::{
     room::{Health, Load, State},
     writer::{Order, Writer},
 };
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crossbeam::channel::{Sender, TrySendError, bounded};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -54,7 +54,6 @@ impl Handle {
         let writer = Writer::new(
             engine.clone(),
             order_source,
-            credits.clone(),
             config,
             fatal,
             health.clone(),
@@ -136,11 +135,8 @@ impl Handle {
             // a caller that went away wants no answer
             let _ = answer.send(work(view));
         }));
-        self.metrics.queued.increment(1);
-        self.queries.try_send(query).map_err(|error| {
-            self.metrics.queued.decrement(1);
-            self.refused(full_or_closed(&error))
-        })?;
+        let queued = self.queries.try_send(query);
+        queued.map_err(|error| self.refused(full_or_closed(&error)))?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -200,6 +196,15 @@ impl Handle {
         self.engine.free()
     }
 
+    /// Shows how the store is among its metrics. May ask the disk.
+    pub fn show(&self) {
+        let free = self.credits.available_permits();
+        let inflight = (self.max_inflight as usize).saturating_sub(free);
+        self.metrics
+            .show_queues(self.orders.len(), self.queries.len(), inflight);
+        self.metrics.show(self.engine.figures(), self.health.get());
+    }
+
     async fn submit<R: Send + 'static>(
         &self,
         octets: usize,
@@ -216,13 +221,11 @@ impl Handle {
             call: Call::boxed(work, answer),
             durability,
             load,
+            queued_at: clock::now(),
             credit,
         });
-        self.metrics.queued.increment(1);
-        self.orders.try_send(order).map_err(|error| {
-            self.metrics.queued.decrement(1);
-            self.refused(full_or_closed(&error))
-        })?;
+        let queued = self.orders.try_send(order);
+        queued.map_err(|error| self.refused(full_or_closed(&error)))?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 

@@ -41,7 +41,7 @@ pub use actor::{Drain, Read, Store, Write};
 pub use backup::{backup, restore};
 pub use batch::{Batch, Change};
 pub use config::Config;
-pub use engine::{Durability, Engine, Readable, Scan};
+pub use engine::{Durability, Engine, Figures, Readable, Scan};
 pub use error::StoreError;
 pub use handle::{Handle, Threads};
 pub use lsm::Lsm;

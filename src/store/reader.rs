@@ -14,7 +14,6 @@ pub(super) enum Query {
 /// Serves until it is told to stop or nobody can ask any more.
 pub(super) fn run(engine: Arc<dyn Engine>, queries: Receiver<Query>, metrics: Metrics) {
     while let Ok(Query::Run(query)) = queries.recv() {
-        metrics.queued.decrement(1);
         let view = View(engine.view());
         if catch_unwind(AssertUnwindSafe(|| query(&view))).is_err() {
             tracing::error!("a read panicked");

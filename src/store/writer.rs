@@ -14,7 +14,6 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 
 /// How often a store that found no room is tried again.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
@@ -41,8 +40,6 @@ pub(super) enum Order {
 pub(super) struct Writer {
     engine: Arc<dyn Engine>,
     orders: Receiver<Order>,
-    credits: Arc<Semaphore>,
-    max_inflight: usize,
     max_jobs: usize,
     max_octets: usize,
     fatal: Fatal,
@@ -57,7 +54,6 @@ impl Writer {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
         orders: Receiver<Order>,
-        credits: Arc<Semaphore>,
         config: &Config,
         fatal: Fatal,
         health: Health,
@@ -66,8 +62,6 @@ impl Writer {
         Self {
             engine,
             orders,
-            max_inflight: credits.available_permits(),
-            credits,
             max_jobs: config.group,
             max_octets: usize::try_from(config.group_octets.as_u64()).unwrap_or(usize::MAX),
             fatal,
@@ -146,9 +140,11 @@ impl Writer {
     fn commit(&mut self, group: Vec<Job>) {
         let started = Instant::now();
         let level = self.look_for_room();
-        if group.is_empty() {
+        let Some(oldest) = group.first() else {
             return self.relieve(level);
-        }
+        };
+        let waited = started.saturating_duration_since(oldest.queued_at);
+        self.metrics.wait_time.record(waited);
         let durability = group.iter().map(|job| job.durability).max();
         let durability = durability.unwrap_or(Durability::Relaxed);
         let view = self.engine.view();
@@ -247,15 +243,9 @@ impl Writer {
         self.metrics.group.record(transactions as f64);
         self.metrics.written.increment(batch.octets() as u64);
         self.metrics.commit_time.record(started.elapsed());
-        self.metrics.queued.decrement(transactions as f64);
-        let taken = self
-            .max_inflight
-            .saturating_sub(self.credits.available_permits());
-        self.metrics.inflight.set(taken as f64);
     }
 
     fn refuse(&self, group: Vec<Job>, why: impl Fn() -> StoreError) {
-        self.metrics.queued.decrement(group.len() as f64);
         for job in group {
             job.call.answer(Err(why()));
         }

@@ -3,6 +3,7 @@
 //! Rooms register their own metrics with the recorder in force; this room installs it, gives the
 //! histograms their buckets and adds what only the process knows about itself.
 mod log;
+mod own;
 mod process;
 mod recorder;
 pub mod trace;

@@ -1,6 +1,7 @@
-use super::process::ProcessMetrics;
-use metrics::gauge;
+use super::own::ProcessMetrics;
+use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 
 /// How often samples of histograms are folded into their buckets; without it they pile up.
@@ -18,6 +19,26 @@ const TURN: &str = "restante_msrp_turn_seconds";
 const TURN_SECONDS: &[f64] = &[
     0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005,
     0.02, 0.1,
+];
+
+/// The time a message waited for its reader.
+const WAITED: &str = "restante_deferred_waited_seconds";
+/// Upper ends of its buckets: a tenth of a second to a month.
+const WAITED_SECONDS: &[f64] = &[
+    0.1,
+    0.5,
+    1.0,
+    5.0,
+    30.0,
+    120.0,
+    600.0,
+    3_600.0,
+    21_600.0,
+    86_400.0,
+    259_200.0,
+    604_800.0,
+    1_209_600.0,
+    2_592_000.0,
 ];
 
 /// Upper ends of the buckets of every `_bytes` histogram: 256 octets to 1 GiB, by four.
@@ -41,11 +62,15 @@ const COUNTS: &[f64] = &[
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
 ];
 
+/// Sets gauges that are read where they stand, instead of being counted all the time.
+type Look = Box<dyn Fn() + Send>;
+
 /// The figures of this process.
 #[derive(Clone)]
 pub struct Recorder {
     handle: PrometheusHandle,
     process: Arc<ProcessMetrics>,
+    looks: Arc<Mutex<Vec<Look>>>,
 }
 
 /// Why no recorder could be installed.
@@ -62,17 +87,34 @@ impl Recorder {
     /// Errors: `Build` if another recorder is in force.
     pub fn install() -> Result<Self, RecorderError> {
         let handle = builder()?.install_recorder()?;
+        describe_gauge!(
+            "restante_build_info",
+            Unit::Count,
+            "Always 1; which version this is"
+        );
         gauge!("restante_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         Ok(Self {
             handle,
             process: Arc::new(ProcessMetrics::register()),
+            looks: Arc::default(),
         })
+    }
+
+    /// Has `look` called whenever the figures are asked for: it sets the gauges that are read
+    /// where they stand. It must not take long.
+    pub fn before_render(&self, look: impl Fn() + Send + 'static) {
+        self.looks.lock().push(Box::new(look));
     }
 
     /// Everything recorded, in Prometheus' text form.
     pub fn render(&self) -> String {
-        self.process.refresh();
-        self.handle.render()
+        for look in &*self.looks.lock() {
+            look();
+        }
+        let fractions = self.process.refresh();
+        let mut text = self.handle.render();
+        text.push_str(&fractions);
+        text
     }
 
     /// Folds histogram samples for as long as the process lives, in a thread of its own.
@@ -94,6 +136,7 @@ impl Recorder {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(TURN.into()), TURN_SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(WAITED.into()), WAITED_SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_bytes".into()), BYTES)?
         .set_buckets(COUNTS)

@@ -66,6 +66,12 @@ impl Chores {
         self.wake.notify_one();
     }
 
+    /// How much there is to do.
+    pub(super) fn len(&self) -> usize {
+        let list = self.list.lock();
+        list.contents.len() + list.broken.len() + list.changed.len()
+    }
+
     /// All there is to do now.
     pub(super) fn take(&self) -> List {
         std::mem::take(&mut *self.list.lock())

@@ -91,7 +91,7 @@ impl Deferred {
     /// Removes at most `limit` messages whose time is over, and tells their senders where they
     /// asked for it; how many, and whether there are more.
     pub async fn expire(&self, now: Timestamp, limit: usize) -> Result<(usize, bool), StoreError> {
-        let since = *self.0.worked_off.lock();
+        let since = self.worked_off();
         let due = self.read(move |view| due::due(view, (since, now), limit));
         let due = due.await?;
         let more = due.len() == limit;
@@ -155,8 +155,9 @@ impl Deferred {
         Ok(())
     }
 
-    pub(super) fn show_level(&self, totals: Totals) {
-        self.0.metrics.level(totals, self.0.capacity.deposits());
+    /// Everything due before this was done.
+    pub(super) fn worked_off(&self) -> Timestamp {
+        *self.0.worked_off.lock()
     }
 
     /// Gives the space of what is gone back to the file system, if there is enough of it.
@@ -268,6 +269,9 @@ impl Deferred {
                 let place = (&envelope.facts.recipient, envelope.sequence);
                 self.0.live.settle(place);
             }
+        }
+        for told in outcome.told {
+            self.0.metrics.told(told);
         }
         for changed in outcome.changed {
             self.0.capacity.update(&changed.recipient, changed.waiting);

@@ -131,10 +131,11 @@ impl Deferred {
         facts: Facts,
         total: u64,
     ) -> Result<Stored, Refusal> {
+        let began = clock::now();
         // a task of its own: what was begun ends, even if the caller goes away meanwhile
         let ending = tokio::spawn(deposit.complete(facts, total));
         let outcome = ending.await.unwrap_or(Err(Refusal::Interrupted));
-        self.0.metrics.deposited(&outcome, total);
+        self.0.metrics.deposited(&outcome, total, began.elapsed());
         outcome
     }
 
@@ -148,10 +149,11 @@ impl Deferred {
         recipients: Vec<(Reservation, Facts)>,
         total: u64,
     ) -> Result<Vec<Result<Stored, Refusal>>, Refusal> {
+        let began = clock::now();
         let ending = tokio::spawn(deposit.complete_for(recipients, total));
         let outcomes = ending.await.unwrap_or(Err(Refusal::Interrupted))?;
         for outcome in &outcomes {
-            self.0.metrics.deposited(outcome, total);
+            self.0.metrics.deposited(outcome, total, began.elapsed());
         }
         Ok(outcomes)
     }

@@ -2,6 +2,7 @@
 //! the actor that expires, cleans up and tells of arrivals.
 mod chores;
 mod deposit;
+mod figures;
 mod function;
 mod handover;
 mod intake;

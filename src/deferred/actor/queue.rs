@@ -1,4 +1,4 @@
-use super::Deferred;
+use super::{Deferred, figures};
 use crate::{clock, deferred::Waiting, identity::Address, store::StoreError};
 use actix::prelude::*;
 use std::{sync::Arc, time::Duration};
@@ -56,6 +56,7 @@ impl Actor for Queue {
         ctx.spawn(cleaner.into_actor(self));
         ctx.spawn(expire(self.function.clone()).into_actor(self));
         ctx.spawn(reclaim(self.function.clone()).into_actor(self));
+        ctx.spawn(figures::survey(self.function.clone()).into_actor(self));
     }
 }
 
@@ -106,10 +107,6 @@ async fn expire(function: Deferred) {
                     break;
                 }
             }
-        }
-        match function.totals().await {
-            Ok(totals) => function.show_level(totals),
-            Err(error) => report("counting messages", Err(error)),
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Outcome {
     pub(super) taken: Vec<Taken>,
     /// Mailboxes that changed.
     pub(super) changed: Vec<Changed>,
+    /// What senders are told of their messages.
+    pub(super) told: Vec<Disposed>,
 }
 
 /// A message taken out of its mailbox.
@@ -123,8 +125,9 @@ impl Ledger<'_, '_> {
         let class = self.classes.of(settings.class.as_deref()).clone();
         let arrival = Arrival::new(facts, content, self.now, &class);
         // a mailbox that is full of notifications takes no more of them
-        if let Err(refusal) = self.deposit(arrival)? {
-            tracing::debug!(%refusal, "notification not stored");
+        match self.deposit(arrival)? {
+            Ok(_) => self.outcome.told.push(disposition),
+            Err(refusal) => tracing::debug!(%refusal, "notification not stored"),
         }
         Ok(())
     }

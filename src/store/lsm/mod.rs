@@ -1,13 +1,14 @@
 //! The store's contract over fjall.
+mod figures;
 mod keyspaces;
 mod opening;
 mod picture;
 
 use super::{
-    Batch, Config, Durability, Engine, Readable, StoreError, Table, perishable::Horizon,
-    sequence::Mark,
+    Batch, Config, Durability, Engine, Figures, Readable, StoreError, Table,
+    metrics::EngineMetrics, perishable::Horizon, sequence::Mark,
 };
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use fjall::{AbstractTree, PersistMode};
 use keyspaces::Opened;
 use opening::{SEQUENCE, Sequence};
@@ -30,6 +31,7 @@ pub struct Lsm {
     horizon: Horizon,
     config: Config,
     folder: PathBuf,
+    metrics: EngineMetrics,
     _lock: File,
 }
 
@@ -65,6 +67,7 @@ impl Lsm {
                 ..config.clone()
             },
             folder: folder.to_owned(),
+            metrics: EngineMetrics::register(),
             _lock: lock,
         })
     }
@@ -101,6 +104,9 @@ impl Lsm {
             sleep(STEP);
             waited += STEP;
         }
+        if !waited.is_zero() {
+            self.metrics.stall_time.record(waited);
+        }
         Ok(())
     }
 
@@ -123,7 +129,12 @@ impl Lsm {
             }
         }
         write.insert(opened.keyspace(Table::Meta), SEQUENCE, mark);
-        write.commit()
+        let begun = clock::now();
+        write.commit()?;
+        if mode == PersistMode::SyncData {
+            self.metrics.sync_time.record(begun.elapsed());
+        }
+        Ok(())
     }
 
     /// What a failure of the engine means: for want of room it can be opened again.
@@ -255,6 +266,10 @@ impl Engine for Lsm {
     fn free(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn figures(&self) -> Figures {
+        figures::of(&self.folder, self.opened().ok().as_deref())
     }
 }
 

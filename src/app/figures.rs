@@ -1,0 +1,71 @@
+//! Figures that are read where they stand whenever somebody asks, and the bounds they are seen
+//! against.
+use crate::{
+    config::Config,
+    http::{Readiness, Services, State},
+    telemetry::Recorder,
+};
+use metrics::{Unit, describe_gauge, gauge};
+
+const STATE: &str = "restante_state";
+const LIMIT: &str = "restante_limit";
+
+/// Has the functions show how they are whenever the figures are asked for.
+pub(super) fn of_functions(recorder: &Recorder, services: &Services, readiness: &Readiness) {
+    describe_gauge!(
+        STATE,
+        Unit::Count,
+        "1 for the state the process is in, as `/health/ready` tells it"
+    );
+    let states = [
+        (State::Starting, "starting"),
+        (State::Ready, "ready"),
+        (State::Draining, "draining"),
+    ];
+    let states = states.map(|(state, name)| (state, gauge!(STATE, "state" => name)));
+    let (store, deferred) = (services.store.clone(), services.deferred.clone());
+    let readiness = readiness.clone();
+    recorder.before_render(move || {
+        store.show();
+        deferred.show();
+        for (state, gauge) in &states {
+            let is_now = *state == readiness.state();
+            gauge.set(f64::from(u8::from(is_now)));
+        }
+    });
+}
+
+/// Shows the bounds that were configured, so that a figure can be seen as a share of its bound.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; 2^53 octets are enough"
+)]
+pub(super) fn limits(config: &Config) {
+    describe_gauge!(
+        LIMIT,
+        Unit::Count,
+        "Bounds that are configured, by the name of their key"
+    );
+    let counts = [
+        ("store.queue", config.store.queue),
+        ("sip.mailbox", config.sip.mailbox),
+        ("sip.max_dialogs", config.sip.max_dialogs),
+        ("sip.max_transactions", config.sip.max_transactions),
+        ("deferred.max_deposits", config.deferred.max_deposits),
+        ("participating.max_drains", config.participating.max_drains),
+        ("msrp.max_connections", config.msrp.max_connections),
+    ];
+    for (key, bound) in counts {
+        gauge!(LIMIT, "key" => key).set(bound as f64);
+    }
+    let octets = [
+        ("store.max_inflight", config.store.max_inflight),
+        ("store.max_journal", config.store.max_journal),
+        ("store.write_buffer", config.store.write_buffer),
+        ("store.reserve", config.store.reserve),
+        ("deferred.min_free", config.deferred.min_free),
+    ];
+    for (key, bound) in octets {
+        gauge!(LIMIT, "key" => key).set(bound.as_u64() as f64);
+    }
+}
