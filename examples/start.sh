@@ -41,7 +41,7 @@ trap finish EXIT INT TERM
 for node in "${nodes[@]}"; do
     mkdir -p "data/$node"
     if [ "${1:-}" = --trace ]; then
-        export RESTANTE_TRACE__FILE="data/$node/trace.jsonl" RESTANTE_TRACE__NODE="$node"
+        export RESTANTE_TRACE__FILE="data/$node/trace.jsonl" RESTANTE_SERVER__NODE="$node"
     fi
     : >"data/$node/ready"
     "$program" --config "$node.toml" serve >"data/$node/ready" 2>"data/$node/log" &

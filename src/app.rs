@@ -103,7 +103,7 @@ impl Node {
         let pulse = Pulse::start(&shards);
         let mut reloaders = Reloaders::default();
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
-        let trace = Trace::open(&config.trace, config.sip.listen)?;
+        let trace = Trace::open(&config)?;
         let msrp = start_msrp(&shards, &config, desk, trace.clone(), &mut reloaders).await?;
         let sessions = parts.sessions.clone();
         let endpoints = start_sip(&shards, &config, parts, trace).await?;

@@ -44,12 +44,17 @@ pub struct Config {
     pub log: telemetry::Config,
     /// The record of all that passes the sockets.
     pub trace: telemetry::trace::Config,
+    /// The same for a Homer collector.
+    pub hep: telemetry::hep::Config,
 }
 
 /// The process as a whole: the `[server]` table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
+    /// Name of this node in logs, traces and captures; the address where SIP is listened to if
+    /// empty.
+    pub node: String,
     /// Folder of the store, of the admin token and of the keys of the relay.
     pub data: PathBuf,
     /// The functions this node plays; its neighbours play the others.
@@ -68,6 +73,7 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
+            node: String::new(),
             data: PathBuf::from("restante-data"),
             roles: Role::ALL.to_vec(),
             shards: 0,
@@ -182,6 +188,14 @@ impl Config {
         toml::to_string_pretty(self).unwrap_or_else(|error| format!("# cannot be written: {error}"))
     }
 
+    /// The name of this node.
+    pub fn node_name(&self) -> String {
+        match self.server.node.is_empty() {
+            true => self.sip.listen.to_string(),
+            false => self.server.node.clone(),
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.log.check().map_err(|error| ConfigError::Key {
             key: "log.filter".into(),
@@ -194,6 +208,7 @@ impl Config {
             self.store.check(),
             self.deferred.check(),
             self.controlling.check(),
+            self.hep.check(),
             self.check_groups(),
             self.check_media(),
         ];

@@ -1,7 +1,9 @@
-//! Logs (`tracing`), figures (`metrics`, in Prometheus' text form) and the trace of the wire.
+//! Logs (`tracing`), figures (`metrics`, in Prometheus' text form), and the trace of the wire for a
+//! file and for a Homer collector.
 //!
 //! Rooms register their own metrics with the recorder in force; this room installs it, gives the
 //! histograms their buckets and adds what only the process knows about itself.
+pub mod hep;
 mod log;
 mod own;
 mod process;

@@ -189,7 +189,7 @@ impl Plan {
             ("sip_core", "domains", node.domains.clone().into()),
             ("neighbours", "trusted", vec![trusted].into()),
             ("trace", "file", trace.into()),
-            ("trace", "node", node.name.clone().into()),
+            ("server", "node", node.name.clone().into()),
         ] {
             set(&mut table, &[section], key, value);
         }

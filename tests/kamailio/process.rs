@@ -59,7 +59,9 @@ impl Kamailio {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = fs::read(self.folder.path().join("log")).unwrap_or_default();
+        // it may quote what is no text
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
 

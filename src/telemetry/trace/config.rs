@@ -9,18 +9,18 @@ pub struct Config {
     /// File that every SIP message and every MSRP head is written to, one JSON object a line. It
     /// holds the contents of MESSAGE requests. No trace if not set.
     pub file: Option<PathBuf>,
-    /// Name of this node in the trace; the address where SIP is listened to if empty.
-    pub node: String,
     /// Largest file; nothing is added to one that has it.
     pub max_size: ByteSize,
+    /// Octets that may wait for the disk; what is more is left out and counted.
+    pub queue: ByteSize,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
-            node: String::new(),
             max_size: ByteSize::gib(1),
+            queue: ByteSize::mib(16),
         }
     }
 }

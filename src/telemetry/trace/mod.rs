@@ -1,17 +1,20 @@
 //! The trace of the wire: every SIP message and every MSRP head that passes the sockets of this
-//! process, one JSON object a line.
+//! process, for a file (one JSON object a line) and for a collector (see `hep`).
 //!
 //! What several nodes said to each other is read by putting their files together and sorting by
 //! `at`: a message is recorded before it is written, and when it was read. Without `trace.file`
-//! nothing is looked at. A thread of its own writes; what it cannot keep up with is left out and
-//! counted, never waited for.
+//! and `hep.collector` nothing is looked at. Each sink has a thread of its own; what it cannot
+//! keep up with is left out and counted, never waited for.
 mod config;
+mod queue;
 mod record;
 mod writer;
 
 pub use config::Config;
+pub(super) use queue::{Queue, Sink};
 pub use record::{Record, Way};
 
+use super::hep;
 use crate::{
     clock,
     msrp::actor::{Direction, Switchboard},
@@ -20,38 +23,41 @@ use crate::{
 use std::{
     borrow::Cow,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
-use writer::Writer;
 
-/// The open trace of this process. Clones write to the same file.
+/// The open trace of this process. Clones write to the same sinks.
 #[derive(Clone)]
 pub struct Trace(Arc<Inner>);
 
 struct Inner {
-    writer: Writer,
+    /// Takes every record.
+    file: Option<Queue>,
+    /// Takes those of the protocols that are wanted there.
+    collector: Option<(Queue, hep::Wanted)>,
     node: String,
     sip: OnceLock<SocketAddr>,
 }
 
 impl Trace {
-    /// Opens the trace, if one is wanted. `listen` names the node where its configuration has no
-    /// name for it.
+    /// Opens the sinks that are wanted; `None` if there are none.
     ///
-    /// Errors: the file cannot be opened.
-    pub fn open(config: &Config, listen: SocketAddr) -> io::Result<Option<Self>> {
-        let Some(file) = &config.file else {
+    /// Errors: the file cannot be opened, or a thread not started.
+    pub fn open(config: &crate::config::Config) -> io::Result<Option<Self>> {
+        let (trace, hep) = (&config.trace, &config.hep);
+        let open =
+            |file: &PathBuf| writer::start(file, trace.max_size.as_u64(), trace.queue.as_u64());
+        let file = trace.file.as_ref().map(open).transpose()?;
+        let collector = hep::start(hep, advertised(config))?;
+        if file.is_none() && collector.is_none() {
             return Ok(None);
-        };
-        let node = match config.node.is_empty() {
-            true => listen.to_string(),
-            false => config.node.clone(),
-        };
-        let writer = Writer::start(file, config.max_size.as_u64())?;
+        }
         Ok(Some(Self(Arc::new(Inner {
-            writer,
-            node,
+            file,
+            collector: collector.map(|queue| (queue, hep.wanted())),
+            node: config.node_name(),
             sip: OnceLock::new(),
         }))))
     }
@@ -103,8 +109,21 @@ impl Inner {
     fn record(&self, mut record: Record) {
         record.at = clock::system_micros();
         record.node.clone_from(&self.node);
-        self.writer.write(record);
+        let record = Arc::new(record);
+        if let Some((collector, wanted)) = &self.collector
+            && wanted.takes(&record)
+        {
+            collector.push(record.clone());
+        }
+        if let Some(file) = &self.file {
+            file.push(record);
+        }
     }
+}
+
+/// The address that stands for us where we listen on all of them.
+fn advertised(config: &crate::config::Config) -> Option<IpAddr> {
+    config.sip.advertise.as_ref()?.parse().ok()
 }
 
 /// Start line and header fields alone: without the blank line before a body and without the
@@ -131,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_opened_where_no_file_is_named() {
-        let listen = ([127, 0, 0, 1], 5060).into();
-        assert!(Trace::open(&Config::default(), listen).unwrap().is_none());
+    fn nothing_is_opened_where_no_sink_is_named() {
+        let config = crate::config::Config::default();
+        assert!(Trace::open(&config).unwrap().is_none());
     }
 }

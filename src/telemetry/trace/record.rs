@@ -47,7 +47,7 @@ pub enum Way {
 impl Record {
     /// A record of `text` that went to or came from `peer`; the rest is filled in where it is
     /// known.
-    pub(super) fn new(way: Way, peer: SocketAddr, text: &[u8]) -> Self {
+    pub(in crate::telemetry) fn new(way: Way, peer: SocketAddr, text: &[u8]) -> Self {
         Self {
             at: 0,
             node: String::new(),
@@ -59,6 +59,11 @@ impl Record {
             peer,
             text: String::from_utf8_lossy(text).into_owned(),
         }
+    }
+
+    /// Whether it is SIP; else it is MSRP.
+    pub fn is_sip(&self) -> bool {
+        self.protocol == "sip"
     }
 
     /// Parses one line of a trace.

@@ -1,79 +1,43 @@
-//! The thread that writes the trace.
-use super::Record;
-use metrics::{Counter, Unit, counter, describe_counter};
+//! The file that holds the trace.
+use super::{
+    Record,
+    queue::{Queue, Sink},
+};
+use metrics::{Unit, counter, describe_counter};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, Sender, TryRecvError},
-    },
 };
 
-/// Most octets of messages that wait to be written.
-const QUEUE: usize = 16 * 1024 * 1024;
-/// What a record costs beside its text.
-const RECORD: usize = 256;
-
-/// The way to the thread. It ends when the last one is dropped.
-pub(super) struct Writer {
-    records: Sender<Record>,
-    queued: Arc<AtomicUsize>,
-    lost: Counter,
-}
-
-impl Writer {
-    /// Opens `file`, readable by its owner only, and writes behind what stands there.
-    ///
-    /// Errors: those of opening the file and of starting a thread.
-    pub fn start(file: &Path, max_size: u64) -> io::Result<Self> {
-        let explain = |error: io::Error| {
-            let text = format!("`trace.file` {}: {error}", file.display());
-            io::Error::new(error.kind(), text)
-        };
-        let open = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(file)
-            .map_err(explain)?;
-        let size = open.metadata().map_err(explain)?.len();
-        describe_counter!(
-            "restante_trace_lost_total",
-            Unit::Count,
-            "Messages that the trace lacks: it was too slow, full or could not be written"
-        );
-        let lost = counter!("restante_trace_lost_total");
-        let (records, queue) = mpsc::channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let pen = Pen {
-            file: BufWriter::new(open),
-            left: max_size.saturating_sub(size),
-            queued: queued.clone(),
-            lost: lost.clone(),
-        };
-        std::thread::Builder::new()
-            .name("trace".to_owned())
-            .spawn(move || pen.run(&queue))?;
-        Ok(Self {
-            records,
-            queued,
-            lost,
-        })
-    }
-
-    /// Has `record` written, or counts that it was not.
-    pub fn write(&self, record: Record) {
-        let size = record.text.len() + RECORD;
-        let before = self.queued.fetch_add(size, Ordering::Relaxed);
-        if before + size > QUEUE || self.records.send(record).is_err() {
-            self.queued.fetch_sub(size, Ordering::Relaxed);
-            self.lost.increment(1);
-        }
-    }
+/// Opens `file`, readable by its owner only, and writes behind what stands there; at most
+/// `max_queue` octets wait for the disk.
+///
+/// Errors: those of opening the file and of starting a thread.
+pub(super) fn start(file: &Path, max_size: u64, max_queue: u64) -> io::Result<Queue> {
+    let explain = |error: io::Error| {
+        let text = format!("`trace.file` {}: {error}", file.display());
+        io::Error::new(error.kind(), text)
+    };
+    let open = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(explain)?;
+    let size = open.metadata().map_err(explain)?.len();
+    describe_counter!(
+        "restante_trace_lost_total",
+        Unit::Count,
+        "Messages that the trace lacks: it was too slow, full or could not be written"
+    );
+    let lost = counter!("restante_trace_lost_total");
+    let pen = Pen {
+        file: BufWriter::new(open),
+        left: max_size.saturating_sub(size),
+    };
+    Queue::start("trace", max_queue, lost, pen)
 }
 
 /// What the thread holds.
@@ -81,49 +45,38 @@ struct Pen {
     file: BufWriter<File>,
     /// Octets that the file may still grow by.
     left: u64,
-    queued: Arc<AtomicUsize>,
-    lost: Counter,
+}
+
+impl Sink for Pen {
+    fn put(&mut self, record: &Record) -> bool {
+        let written = self.write(record);
+        if let Err(error) = &written {
+            tracing::warn!(%error, "the trace ends here");
+            self.left = 0;
+        }
+        written.unwrap_or(false)
+    }
+
+    fn flush(&mut self) {
+        // told by the next line that cannot be written
+        let _ = self.file.flush();
+    }
 }
 
 impl Pen {
-    fn run(mut self, queue: &Receiver<Record>) {
-        while let Some(record) = self.next(queue) {
-            self.queued
-                .fetch_sub(record.text.len() + RECORD, Ordering::Relaxed);
-            if let Err(error) = self.put(&record) {
-                tracing::warn!(%error, "the trace ends here");
-                self.left = 0;
-            }
-        }
-    }
-
-    /// The next record. The file has all others before it is waited for.
-    fn next(&mut self, queue: &Receiver<Record>) -> Option<Record> {
-        match queue.try_recv() {
-            Ok(record) => Some(record),
-            Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => {
-                // told by the next line that cannot be written
-                let _ = self.file.flush();
-                queue.recv().ok()
-            }
-        }
-    }
-
-    fn put(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &Record) -> io::Result<bool> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         let size = line.len() as u64;
         if size > self.left {
-            self.lost.increment(1);
-            if self.left > 0 {
-                self.left = 0;
-                return Err(io::Error::other("`trace.max_size` is reached"));
-            }
-            return Ok(());
+            return match self.left {
+                0 => Ok(false),
+                _ => Err(io::Error::other("`trace.max_size` is reached")),
+            };
         }
         self.left -= size;
-        self.file.write_all(&line)
+        self.file.write_all(&line)?;
+        Ok(true)
     }
 }
 
@@ -157,8 +110,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("trace");
         for (life, text) in ["one", "two"].into_iter().enumerate() {
-            let writer = Writer::start(&file, u64::MAX).unwrap();
-            writer.write(record(text));
+            let writer = start(&file, u64::MAX, u64::MAX).unwrap();
+            writer.push(record(text).into());
             assert_eq!(read_until(&file, life + 1).len(), life + 1);
         }
         let texts: Vec<_> = read_until(&file, 2)
@@ -173,9 +126,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("trace");
         let line = serde_json::to_vec(&record("one")).unwrap().len() as u64 + 1;
-        let writer = Writer::start(&file, line + 1).unwrap();
-        writer.write(record("one"));
-        writer.write(record("two"));
+        let writer = start(&file, line + 1, u64::MAX).unwrap();
+        writer.push(record("one").into());
+        writer.push(record("two").into());
         drop(writer);
         assert_eq!(read_until(&file, 1), [record("one")]);
         assert_eq!(std::fs::metadata(&file).unwrap().len(), line);
@@ -183,7 +136,7 @@ mod tests {
 
     #[test]
     fn file_that_cannot_be_opened_is_refused_by_its_key() {
-        let refused = Writer::start(Path::new("/nowhere/trace"), 1);
+        let refused = start(Path::new("/nowhere/trace"), 1, 1);
         let error = refused.err().map(|error| error.to_string()).unwrap();
         assert!(
             error.starts_with("`trace.file` /nowhere/trace: "),

@@ -124,7 +124,7 @@ impl Server {
         let mut settings = limits(size);
         let trace = trace_file(data).display().to_string();
         settings.push(("RESTANTE_TRACE__FILE".to_owned(), trace));
-        settings.push(("RESTANTE_TRACE__NODE".to_owned(), node.name.to_owned()));
+        settings.push(("RESTANTE_SERVER__NODE".to_owned(), node.name.to_owned()));
         let plan = ServerPlan {
             program: std::env::current_exe()?,
             data: data.to_owned(),
