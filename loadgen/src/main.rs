@@ -12,6 +12,7 @@ mod octets;
 mod plan;
 mod progress;
 mod relay;
+#[allow(dead_code, reason = "its page is about to be offered")]
 mod report;
 mod run;
 mod scene;

@@ -193,7 +193,7 @@ async fn timed(
     let pages = book.pages();
     let tally = pages.tally(scene);
     Phase {
-        name: scene.name(),
+        name: scene.name().to_owned(),
         count: tally.count() - before.count(),
         octets: tally.octets() - before.octets(),
         time: tally
@@ -230,19 +230,20 @@ fn report(
         size: entry.message.size,
     };
     Report {
-        scenario: scenario.name(),
+        scenario: scenario.name().to_owned(),
         seed: plan.seed,
         senders: plan.senders,
         receivers: plan.receivers,
         messages: plan.messages,
         size: plan.sizes.to_string(),
-        mode: scenario.options().load.mode.name(),
+        mode: scenario.options().load.mode.name().to_owned(),
         is_retrieved: retrieved,
         phases,
         server: watch.usage(),
         ledger,
         faults: faults.into_iter().map(line).collect(),
         refusals: pages.refusals.clone().into_iter().collect(),
+        ..Report::default()
     }
 }
 

@@ -1,0 +1,281 @@
+//! Which charts a report has.
+use crate::{
+    latency::Percentiles,
+    report::{
+        KindSum, Report,
+        chart::{Axis, Chart, Mark, Scale, Trace, Unit},
+        timeline::{Point, Watched},
+    },
+    series::Kind,
+};
+
+/// Colours that do not belong to a kind of event.
+const SHARES: usize = 8;
+const SERVER: usize = 4;
+const GENERATOR: usize = 2;
+
+/// All charts of `report` in which there is something to see.
+pub(super) fn charts(report: &Report) -> Vec<Chart> {
+    let mut charts = vec![throughput(report), content(report)];
+    for kind in kinds(report).filter(|kind| is_timed(*kind)) {
+        charts.push(latency(report, kind));
+    }
+    charts.push(distribution(report));
+    charts.push(histogram(report));
+    charts.extend(server(report));
+    charts.retain(|chart| !chart.is_empty());
+    charts
+}
+
+/// The kinds of event there were, in their order.
+fn kinds(report: &Report) -> impl Iterator<Item = Kind> + '_ {
+    let is_there = |kind: &Kind| report.timeline.kinds.contains_key(kind.name());
+    Kind::ALL.into_iter().filter(is_there)
+}
+
+/// Whether its latency says something: what has no answer takes as long as patience lasts.
+fn is_timed(kind: Kind) -> bool {
+    kind != Kind::Failed
+}
+
+fn points(report: &Report, kind: Kind) -> &[Point] {
+    report
+        .timeline
+        .kinds
+        .get(kind.name())
+        .map_or(&[], Vec::as_slice)
+}
+
+fn throughput(report: &Report) -> Chart {
+    let note = "what came to its end, a second; refusals and missing answers too";
+    let mut chart = over_time(report, "Throughput", note, Unit::PerSecond);
+    let rates = |kind| rates(report, kind, |point| point.count as f64);
+    chart.traces = kinds(report).map(|kind| trace(kind, rates(kind))).collect();
+    chart
+}
+
+fn content(report: &Report) -> Chart {
+    let note = "octets of content, a second";
+    let mut chart = over_time(report, "Content", note, Unit::BytesPerSecond);
+    let with_content = kinds(report).filter(|kind| {
+        let octets = |point: &Point| point.octets;
+        points(report, *kind).iter().map(octets).sum::<u64>() > 0
+    });
+    let rates = |kind| rates(report, kind, |point| point.octets as f64);
+    chart.traces = with_content.map(|kind| trace(kind, rates(kind))).collect();
+    chart
+}
+
+/// `amount` of each stretch, a second; the last stretch is as long as the run.
+fn rates(report: &Report, kind: Kind, amount: impl Fn(&Point) -> f64) -> Vec<(f64, Option<f64>)> {
+    let step = report.timeline.step.max(1) as f64;
+    let rate = |point: &Point| {
+        let length = (report.seconds - point.at).clamp(step / 4.0, step);
+        (point.at, Some(amount(point) / length))
+    };
+    let points = points(report, kind);
+    let begin = points.iter().position(|point| point.count > 0);
+    let begin = begin.unwrap_or_default().saturating_sub(1);
+    let mut rates: Vec<_> = points[begin.min(points.len())..].iter().map(rate).collect();
+    // what ended before the run did falls to nothing
+    if let Some((last, _)) = rates.last().copied()
+        && last + step < report.seconds
+    {
+        rates.push((last + step, Some(0.0)));
+    }
+    rates
+}
+
+fn trace(kind: Kind, points: Vec<(f64, Option<f64>)>) -> Trace {
+    Trace {
+        name: kind.name().to_owned(),
+        colour: kind as usize,
+        points,
+    }
+}
+
+type Share = (&'static str, fn(&Percentiles) -> f64);
+
+fn latency(report: &Report, kind: Kind) -> Chart {
+    let title = format!("Latency of {}", kind.name());
+    let mut chart = over_time(report, &title, kind.meaning(), Unit::Millis);
+    chart.y.scale = Scale::Log(0.0, 0.0);
+    let shares: [Share; 4] = [
+        ("p50", |of| of.p50),
+        ("p90", |of| of.p90),
+        ("p99", |of| of.p99),
+        ("p99.9", |of| of.p999),
+    ];
+    let line = |(number, (name, share)): (usize, Share)| Trace {
+        name: name.to_owned(),
+        colour: SHARES + number,
+        points: points(report, kind)
+            .iter()
+            .map(|point| {
+                let value = (point.count > 0).then(|| share(&point.latency_ms));
+                (point.at, value)
+            })
+            .collect(),
+    };
+    chart.traces = shares.into_iter().enumerate().map(line).collect();
+    chart
+}
+
+fn distribution(report: &Report) -> Chart {
+    let note = "which share of all took at most how long";
+    let mut chart = Chart {
+        title: "Latency distribution".to_owned(),
+        note: note.to_owned(),
+        x: axis(Unit::Nines, Scale::Linear(0.0)),
+        y: axis(Unit::Millis, Scale::Log(0.0, 0.0)),
+        traces: Vec::new(),
+        marks: Vec::new(),
+        outages: Vec::new(),
+    };
+    for sum in timed(report) {
+        let nines = |(share, millis): &(f64, f64)| {
+            let nines = -(1.0 - share).max(1e-9).log10();
+            (nines.max(0.0), Some(*millis))
+        };
+        let shares = sum
+            .distribution
+            .shares
+            .iter()
+            .filter(|(share, _)| *share < 1.0);
+        chart.traces.extend(
+            sum.kind()
+                .map(|kind| trace(kind, shares.map(nines).collect())),
+        );
+    }
+    chart
+}
+
+fn timed(report: &Report) -> impl Iterator<Item = &KindSum> {
+    report
+        .kinds
+        .iter()
+        .filter(|sum| sum.kind().is_some_and(is_timed))
+}
+
+fn histogram(report: &Report) -> Chart {
+    let mut chart = Chart {
+        title: "Latency histogram".to_owned(),
+        note: "how many took about how long, over the whole run".to_owned(),
+        x: axis(Unit::Millis, Scale::Log(0.0, 0.0)),
+        y: axis(Unit::Count, Scale::Linear(0.0)),
+        traces: Vec::new(),
+        marks: Vec::new(),
+        outages: Vec::new(),
+    };
+    for sum in timed(report) {
+        let counts = sum.distribution.counts.iter();
+        let points = counts.map(|(millis, count)| (*millis, Some(*count as f64)));
+        chart
+            .traces
+            .extend(sum.kind().map(|kind| trace(kind, points.collect())));
+    }
+    chart
+}
+
+type Seen = fn(&Watched) -> Option<f64>;
+
+fn server(report: &Report) -> Vec<Chart> {
+    let chart = |title: &str, note: &str, unit, lines: &[(&str, usize, Seen)]| {
+        let mut chart = over_time(report, title, note, unit);
+        let line = |(name, colour, seen): &(&str, usize, Seen)| Trace {
+            name: (*name).to_owned(),
+            colour: *colour,
+            points: report
+                .timeline
+                .server
+                .iter()
+                .map(|one| (one.at, seen(one)))
+                .collect(),
+        };
+        chart.traces = lines.iter().map(line).collect();
+        let is_known = |trace: &Trace| trace.points.iter().any(|(_, value)| value.is_some());
+        chart.traces.retain(is_known);
+        chart
+    };
+    let cores = format!("cores in use, of {}", report.machine.cores);
+    vec![
+        chart(
+            "Processor",
+            &cores,
+            Unit::Cores,
+            &[
+                ("server", SERVER, |one| one.cpu_cores),
+                ("load generator", GENERATOR, |one| one.generator_cpu_cores),
+            ],
+        ),
+        chart(
+            "Memory",
+            "resident",
+            Unit::Bytes,
+            &[
+                ("server", SERVER, |one| one.figures.resident_bytes),
+                ("load generator", GENERATOR, |one| {
+                    one.figures.generator_resident_bytes
+                }),
+            ],
+        ),
+        chart(
+            "Messages waiting",
+            "kept by the server for their receivers",
+            Unit::Count,
+            &[("waiting", 3, |one| one.figures.waiting)],
+        ),
+        chart(
+            "Store",
+            "how long it takes to make things durable, in the mean",
+            Unit::Millis,
+            &[
+                ("commit", 4, |one| one.commit_ms),
+                ("sync", 6, |one| one.sync_ms),
+                ("latest core", 2, |one| {
+                    Some(one.figures.lag_seconds? * 1000.0)
+                }),
+            ],
+        ),
+        chart(
+            "What the server has open",
+            "at each moment",
+            Unit::Count,
+            &[
+                ("files", 2, |one| one.figures.open_files),
+                ("MSRP connections", 4, |one| one.figures.msrp_connections),
+                ("dialogs", 3, |one| one.figures.dialogs),
+                ("transactions", 6, |one| one.figures.transactions),
+                ("users logged in", 0, |one| one.figures.registered),
+                ("waiting for the store", 7, |one| one.figures.store_queued),
+            ],
+        ),
+    ]
+}
+
+fn axis(unit: Unit, scale: Scale) -> Axis {
+    Axis { unit, scale }
+}
+
+fn over_time(report: &Report, title: &str, note: &str, unit: Unit) -> Chart {
+    let timeline = &report.timeline;
+    let mark = |mark: &crate::report::timeline::Mark| {
+        let at = mark.at();
+        match mark.what.as_str() {
+            "killed" => Some(Mark { at, label: None }),
+            _ => mark.name.clone().map(|name| Mark {
+                at,
+                label: Some(name),
+            }),
+        }
+    };
+    Chart {
+        title: title.to_owned(),
+        note: note.to_owned(),
+        x: axis(Unit::Time, Scale::Linear(report.seconds.max(0.0))),
+        y: axis(unit, Scale::Linear(0.0)),
+        traces: Vec::new(),
+        marks: timeline.marks.iter().filter_map(mark).collect(),
+        outages: timeline.outages(),
+    }
+}

@@ -1,0 +1,212 @@
+//! What a run came to: a table for people (`table`), JSON for programs (this file is its shape), and
+//! a page with charts (`html`).
+pub mod chart;
+pub mod html;
+mod kind;
+mod machine;
+#[cfg(test)]
+mod samples;
+mod table;
+pub mod timeline;
+
+pub use kind::KindSum;
+pub use machine::Machine;
+
+use crate::{latency::Percentiles, ledger::Verdict, server::Usage};
+use serde::Serialize;
+use std::time::Duration;
+use timeline::Timeline;
+
+/// The version of the JSON's shape: higher when what was there before means something else.
+pub const FORMAT: u32 = 1;
+
+/// Everything told about a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// The version of this shape.
+    pub format: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The command line, without secrets.
+    pub command: String,
+    /// When it began (RFC 3339).
+    pub begun: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Where it was made.
+    pub machine: Machine,
+    /// The run's seed; with the other options it makes the same run again.
+    pub seed: u64,
+    /// Users who sent.
+    pub senders: usize,
+    /// Users who received.
+    pub receivers: usize,
+    /// Messages of the plan.
+    pub messages: u64,
+    /// Their size.
+    pub size: String,
+    /// How they travelled.
+    pub mode: String,
+    /// What set the pace: how many clients were at work, or how much was due in a second.
+    pub pace: String,
+    /// Whether receivers had the chance to get everything.
+    pub is_retrieved: bool,
+    /// What was done, in order.
+    pub phases: Vec<Phase>,
+    /// What was counted over the whole run.
+    pub kinds: Vec<KindSum>,
+    /// The server's process, where it was watched.
+    pub server: Option<Usage>,
+    /// The ledger's sums.
+    pub ledger: Verdict,
+    /// The first messages with a fault, for `restante trace`.
+    pub faults: Vec<FaultLine>,
+    /// Refusals by their reason.
+    pub refusals: Vec<(String, u64)>,
+    /// What happened when.
+    pub timeline: Timeline,
+}
+
+/// One message with a fault.
+#[derive(Clone, Debug, Serialize)]
+pub struct FaultLine {
+    /// The fault's name.
+    pub fault: crate::ledger::Fault,
+    /// What to give to `restante trace`.
+    pub message_id: String,
+    /// Who sent it.
+    pub sender: String,
+    /// Who was to receive it.
+    pub receiver: String,
+    /// Its size, in octets.
+    pub size: u64,
+}
+
+/// One kind of work over a stretch of time.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Phase {
+    /// What was done, such as `accept` or `deliver`.
+    pub name: String,
+    /// How often it succeeded.
+    pub count: u64,
+    /// Octets of content.
+    pub octets: u64,
+    /// How long it took altogether.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub time: Duration,
+    /// How long one took, in milliseconds.
+    pub latency_ms: Percentiles,
+    /// Processor time of the server, where it was watched.
+    #[serde(rename = "server_cpu_seconds", serialize_with = "as_optional_seconds")]
+    pub server_cpu: Option<Duration>,
+}
+
+fn as_seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
+}
+
+fn as_optional_seconds<S>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error>
+where
+    S: serde::Serializer,
+{
+    time.map(|time| time.as_secs_f64()).serialize(to)
+}
+
+impl Phase {
+    /// Successes a second.
+    pub fn rate(&self) -> f64 {
+        per(self.count as f64, self.time.as_secs_f64())
+    }
+
+    /// Octets of content a second.
+    pub fn octets_rate(&self) -> f64 {
+        per(self.octets as f64, self.time.as_secs_f64())
+    }
+
+    /// Processor milliseconds of the server for 1000 successes.
+    pub fn cpu_per_thousand(&self) -> Option<f64> {
+        let millis = self.server_cpu?.as_secs_f64() * 1000.0;
+        (self.count > 0).then(|| millis * 1000.0 / self.count as f64)
+    }
+}
+
+fn per(amount: f64, time: f64) -> f64 {
+    if time > 0.0 { amount / time } else { 0.0 }
+}
+
+impl Report {
+    /// Whether the server kept its word.
+    pub fn is_clean(&self) -> bool {
+        self.ledger.is_clean()
+    }
+
+    /// The phase called `name`.
+    pub fn phase(&self, name: &str) -> Option<&Phase> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// The load in a few words.
+    pub fn words(&self) -> String {
+        let (senders, receivers) = (self.senders, self.receivers);
+        let load = format!(
+            "{} messages of {} by {}",
+            self.messages, self.size, self.mode
+        );
+        let pace = match self.pace.as_str() {
+            "" => String::new(),
+            pace => format!(", {pace}"),
+        };
+        let seed = self.seed;
+        format!("{senders} senders, {receivers} receivers, {load}{pace}, seed {seed}")
+    }
+
+    /// Whether there was work and none of it succeeded.
+    pub fn did_nothing(&self) -> bool {
+        self.messages > 0 && self.ledger.acknowledged == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{samples::report, *};
+
+    #[test]
+    fn table_tells_rates_percentiles_cost_and_verdict() {
+        let text = report().to_string();
+        for wanted in [
+            "2500",
+            "4.88",
+            "12.3 ms",
+            "123 ms",
+            "12.3 s",
+            "300",
+            "lost 1",
+            "BROKEN",
+            "lost       lg-7-3",
+            "restante trace lg-7-3",
+            "2 times: 503",
+            "seed 7",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn json_tells_the_same() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["ledger"]["lost"], 1);
+        assert_eq!(json["phases"][0]["seconds"], 4.0);
+        assert_eq!(json["phases"][0]["server_cpu_seconds"], 3.0);
+        assert_eq!(json["phases"][0]["latency_ms"]["p50"], 12.34);
+        assert_eq!(json["faults"][0]["fault"], "lost");
+    }
+
+    #[test]
+    fn phase_without_successes_has_no_cost_and_no_rate() {
+        let mut phase = report().phases.remove(0);
+        phase.count = 0;
+        phase.time = Duration::ZERO;
+        assert_eq!(phase.cpu_per_thousand(), None);
+        assert_eq!(phase.rate(), 0.0);
+    }
+}
