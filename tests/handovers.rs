@@ -317,3 +317,19 @@ async fn mailbox_of_several_pages_goes_through_one_channel() {
     bob.nothing_more().await;
     assert_eq!(calls.lock().expect("no panic").len(), 1);
 }
+
+#[actix::test]
+async fn message_too_long_for_the_datagrams_of_a_device_comes_over_a_channel() {
+    let server = start(
+        Server::with("sip_core.authenticate", false)
+            .with("policy.pager_content", "4KiB")
+            .with("policy.pager_total", "16KiB"),
+    );
+    let alice = User::of(&server, "alice").await.log_in().await;
+    leave(&alice, 2000).await;
+    // nothing takes connections where it registers
+    let mut device = Handset::of(&server, "bob").await;
+    device.register("1.0").await;
+    let call = device.next().await;
+    assert!(call.is(&Method::Invite), "{call:?}");
+}

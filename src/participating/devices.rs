@@ -22,6 +22,8 @@ struct Health {
     rest: Option<Rest>,
     /// Messages it would not have, by sequence.
     refused: BTreeSet<u64>,
+    /// It takes nothing over a stream: what is too long for a datagram needs a channel.
+    needs_channel: bool,
     /// The oldest message when it was last told that something waits.
     told: Option<u64>,
 }
@@ -51,8 +53,10 @@ impl Devices {
         };
         devices.retain(|name, health| {
             let device = bindings.iter().find(|one| name_of(one) == *name);
-            let is_marked =
-                health.failures > 0 || !health.refused.is_empty() || health.told.is_some();
+            let is_marked = health.failures > 0
+                || !health.refused.is_empty()
+                || health.needs_channel
+                || health.told.is_some();
             is_marked && device.is_some_and(|device| health.is_of(device))
         });
         let failures = |one: &Binding| devices.get(&name_of(one)).map_or(0, |known| known.failures);
@@ -113,6 +117,19 @@ impl Devices {
     pub fn refuses(&self, user: &Address, device: &Binding, sequence: u64) -> bool {
         self.look(user, device, |health| health.refused.contains(&sequence))
             .unwrap_or(false)
+    }
+
+    /// Notes that `device` takes nothing over a stream, and had a MESSAGE too long for a datagram.
+    pub fn needs_channel(&self, user: &Address, device: &Binding) {
+        self.note(user, device, |health| health.needs_channel = true);
+    }
+
+    /// Whether one of `devices` can have long messages over a channel only.
+    pub fn need_channel(&self, user: &Address, devices: &[Binding]) -> bool {
+        devices.iter().any(|one| {
+            self.look(user, one, |health| health.needs_channel)
+                .unwrap_or(false)
+        })
     }
 
     /// Notes that `device` is told of the mailbox whose oldest message is `oldest`. Says whether

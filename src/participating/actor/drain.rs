@@ -184,10 +184,10 @@ impl Round {
             octets: waiting.octets,
             largest: page.iter().map(size).max().unwrap_or(0),
         };
+        let needs_channel =
+            page.iter().any(needs_channel) || services.devices.need_channel(recipient, devices);
         let turn = match choose_mode(weight, &services.policy) {
-            Mode::Pager if !page.iter().any(needs_channel) => {
-                letters::send(self, devices, (watch, page)).await?
-            }
+            Mode::Pager if !needs_channel => letters::send(self, devices, (watch, page)).await?,
             _ => Push::new(self, devices, watch).run().await?,
         };
         let is_empty = services.deferred.waiting(recipient).await?.is_empty();

@@ -13,10 +13,14 @@ use crate::{
         wrapping::{Wrapping, wrap},
     },
     profile::mime,
-    sip::codec::{Builder, Method, Name},
+    sip::{
+        actor::RequestFailed,
+        codec::{Builder, Method, Name},
+    },
     sip_core::Binding,
     store::StoreError,
 };
+use bytes::Bytes;
 
 /// Few and small: each as a MESSAGE of its own, in order.
 pub(super) async fn send(
@@ -59,8 +63,50 @@ enum Taken {
     /// The devices are there and would not have it; those behind it may go on.
     Refused,
     ByNobody,
-    /// Another device registered meanwhile.
+    /// Another device registered meanwhile, or one needs a channel for this.
     Off,
+}
+
+/// Why a device did not take a MESSAGE.
+enum Miss {
+    Answered(u16),
+    Silent,
+    /// It takes nothing over a stream, and the MESSAGE is too long for a datagram.
+    TooLong,
+}
+
+/// What those devices said that lost the race for one message.
+#[derive(Default)]
+struct Misses {
+    refusals: usize,
+    too_long: usize,
+    why: Option<String>,
+}
+
+impl Misses {
+    /// Notes how `device` lost, for this message and for what comes after it.
+    fn note(&mut self, round: &Round, envelope: &Envelope, device: &Binding, lost: Lost<Miss>) {
+        let (services, recipient) = (&round.services, &round.recipient);
+        match lost {
+            Lost::Failed(Miss::Answered(code)) if !pager::is_away(code) => {
+                services
+                    .devices
+                    .refused(recipient, device, envelope.sequence);
+                self.refusals += 1;
+                self.why = Some(format!("refused by the device ({code})"));
+            }
+            Lost::Failed(Miss::Answered(code)) => {
+                self.why = Some(format!("device answered {code}"));
+                services.rest(recipient, device);
+            }
+            Lost::Failed(Miss::TooLong) => {
+                services.devices.needs_channel(recipient, device);
+                self.too_long += 1;
+                self.why = Some("too long for a datagram".to_owned());
+            }
+            Lost::Failed(Miss::Silent) | Lost::Overtaken => services.rest(recipient, device),
+        }
+    }
 }
 
 async fn hand_over(
@@ -72,43 +118,13 @@ async fn hand_over(
     let (services, recipient) = (&round.services, &round.recipient);
     let content = services.deferred.piece(envelope, 0).await;
     let content = content?.unwrap_or_default();
-    let mut why = String::from("no device answered");
-    let mut refusals = 0;
-    let exchange = |device: &Binding| {
-        let request = letter(services, device, envelope, content.clone()).build();
-        let device = device.clone();
-        async move {
-            let answer = match outbox::is_one(recipient) {
-                true => pager::exchange_with_server(services, request, &device).await,
-                false => pager::exchange(services, request, &device).await,
-            };
-            match answer {
-                Ok(200..300) => Ok(()),
-                Ok(code) => Err(Some(code)),
-                Err(_) => Err(None),
-            }
-        }
-    };
-    let (head_start, off) = (services.config.head_start, round.joined(devices));
+    let mut misses = Misses::default();
     let finish = race(
         devices,
-        head_start,
-        off,
-        exchange,
-        |device, lost| match lost {
-            Lost::Failed(Some(code)) if !pager::is_away(code) => {
-                services
-                    .devices
-                    .refused(recipient, device, envelope.sequence);
-                refusals += 1;
-                why = format!("refused by the device ({code})");
-            }
-            Lost::Failed(code) => {
-                why = code.map_or(why.clone(), |code| format!("device answered {code}"));
-                services.rest(recipient, device);
-            }
-            Lost::Overtaken => services.rest(recipient, device),
-        },
+        services.config.head_start,
+        round.joined(devices),
+        |device| exchange(round, device, envelope, content.clone()),
+        |device, lost| misses.note(round, envelope, device, lost),
     );
     let finish = finish.await;
     if let Finish::Won((device, ())) = finish {
@@ -117,12 +133,37 @@ async fn hand_over(
         services.metrics.handed_pager.increment(1);
         return Ok(Taken::By(device.clone().into()));
     }
+    let why = misses.why;
+    let why = why.unwrap_or_else(|| "no device answered".to_owned());
     transfer.release(why).await?;
     Ok(match finish {
         Finish::Off => Taken::Off,
-        _ if refusals == devices.len() => Taken::Refused,
+        // the next turn takes a channel
+        _ if misses.too_long > 0 => Taken::Off,
+        _ if misses.refusals == devices.len() => Taken::Refused,
         _ => Taken::ByNobody,
     })
+}
+
+/// Sends one message to one device.
+async fn exchange(
+    round: &Round,
+    device: &Binding,
+    envelope: &Envelope,
+    content: Bytes,
+) -> Result<(), Miss> {
+    let services = &round.services;
+    let request = letter(services, device, envelope, content).build();
+    let answer = match outbox::is_one(&round.recipient) {
+        true => pager::exchange_with_server(services, request, device).await,
+        false => pager::exchange(services, request, device).await,
+    };
+    match answer {
+        Ok(200..300) => Ok(()),
+        Ok(code) => Err(Miss::Answered(code)),
+        Err(RequestFailed::TooLarge) => Err(Miss::TooLong),
+        Err(_) => Err(Miss::Silent),
+    }
 }
 
 /// A waiting message as a MESSAGE to one device.
@@ -130,7 +171,7 @@ pub(super) fn letter(
     services: &Services,
     device: &Binding,
     envelope: &Envelope,
-    content: bytes::Bytes,
+    content: Bytes,
 ) -> Builder {
     let facts = &envelope.facts;
     let (sender, recipient) = (&facts.sender, outbox::reader(&facts.recipient));
