@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     http::{self, AdminToken, Ports, Readiness, State},
     net::{Pulse, Shards},
+    participating::actor::Shutdown,
     sip::actor::EndpointHandle,
     store::{self, Store},
     telemetry::{self, Recorder, trace::Trace},
@@ -69,6 +70,7 @@ struct Node {
     readiness: Readiness,
     store: Addr<Store>,
     sessions: Arc<AtomicUsize>,
+    shutdown: Shutdown,
     reloaders: Reloaders,
     supervisor: Supervisor,
     _clock: clock::Keeper,
@@ -105,7 +107,7 @@ impl Node {
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
         let trace = Trace::open(&config)?;
         let msrp = start_msrp(&shards, &config, desk, trace.clone(), &mut reloaders).await?;
-        let sessions = parts.sessions.clone();
+        let (sessions, shutdown) = (parts.sessions.clone(), parts.shutdown.clone());
         let endpoints = start_sip(&shards, &config, parts, trace).await?;
         readiness.set(State::Ready);
         Ok(Self {
@@ -118,6 +120,7 @@ impl Node {
             readiness,
             store,
             sessions,
+            shutdown,
             reloaders,
             supervisor: Supervisor::default(),
             _clock: clock,

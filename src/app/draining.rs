@@ -1,7 +1,7 @@
 //! How a server ends: nothing new is taken, what is under way may end, then all is stopped,
 //! top-down.
 use super::{Node, ports::SWITCHBOARD, signals::Signals};
-use crate::{clock, http::State, store::Drain};
+use crate::{clock, http::State, sip::actor::EndpointHandle, store::Drain};
 use std::{
     fmt,
     sync::atomic::Ordering,
@@ -12,6 +12,8 @@ use std::{
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the log and the service manager are told of the progress.
 const TELL: Duration = Duration::from_secs(1);
+/// How long whoever is cut off has to hear of it.
+const PARTING: Duration = Duration::from_secs(1);
 /// How long the service manager is asked to wait beyond `server.grace`, for the store.
 const MARGIN: Duration = Duration::from_secs(60);
 
@@ -19,6 +21,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Underway {
     sessions: usize,
+    dialogs: usize,
+    tasks: usize,
 }
 
 impl Underway {
@@ -29,7 +33,12 @@ impl Underway {
 
 impl fmt::Display for Underway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} sessions", self.sessions)
+        let Self {
+            sessions,
+            dialogs,
+            tasks,
+        } = self;
+        write!(f, "{sessions} sessions, {dialogs} dialogs, {tasks} tasks")
     }
 }
 
@@ -43,6 +52,7 @@ impl Node {
         for endpoint in &self.endpoints {
             endpoint.drain();
         }
+        self.shutdown.begin();
         let left = tokio::select! {
             left = self.wait_until_done(begun + self.config.server.grace) => left,
             () = signals.end() => {
@@ -52,7 +62,11 @@ impl Node {
         };
         match left.is_nothing() {
             true => tracing::info!("all that was under way has ended"),
-            false => tracing::warn!(underway = %left, "cut off"),
+            false => {
+                tracing::warn!(underway = %left, "broken off: `server.grace` is over");
+                self.shutdown.break_off();
+                self.wait_until_done(clock::now() + PARTING).await;
+            }
         }
         self.stop().await;
         tracing::info!(took = ?begun.elapsed(), "stopped");
@@ -85,6 +99,8 @@ impl Node {
     fn underway(&self) -> Underway {
         Underway {
             sessions: self.sessions.load(Ordering::Relaxed),
+            dialogs: self.endpoints.iter().map(EndpointHandle::dialogs).sum(),
+            tasks: self.shutdown.tasks(),
         }
     }
 

@@ -7,7 +7,10 @@ use crate::{
     http,
     identity::outbox,
     neighbours::Neighbours,
-    participating::{self, Conferences, Devices, Drains, Home, Legs, Pool, Watchers, actor::Parts},
+    participating::{
+        self, Conferences, Devices, Drains, Home, Legs, Pool, Watchers,
+        actor::{Parts, Shutdown},
+    },
     policy::{Settings, Standing},
     sip_core::{Location, Realm, Registrar, Subscribers},
     store::{self, StoreError},
@@ -93,5 +96,6 @@ pub(super) async fn functions(
         watchers: Watchers::default(),
         pool: Pool::default(),
         sessions: Arc::default(),
+        shutdown: Shutdown::default(),
     })
 }

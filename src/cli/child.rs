@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicU16, Ordering},
         mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a server may take from its start to its ready line.
@@ -201,6 +201,19 @@ impl ServerProcess {
             kill_process(pid, Signal::TERM)?;
         }
         self.child.wait()
+    }
+
+    /// Waits until this life has ended by itself; `None` if it goes on after `limit`.
+    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        const LOOK: Duration = Duration::from_millis(20);
+        let end = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if Instant::now() > end => return None,
+                _ => std::thread::sleep(LOOK),
+            }
+        }
     }
 
     /// Starts the next life over the same data, on the same ports.

@@ -75,7 +75,10 @@ fn environment_of_the_image_is_understood_once_the_address_of_the_machine_is_tol
         lacking.starts_with("`sip.advertise` must be set"),
         "{lacking}"
     );
-    variables.push(("RESTANTE_SIP__ADVERTISE".into(), "im.example.com".into()));
+    for room in ["SIP", "MSRP"] {
+        let name = format!("RESTANTE_{room}__ADVERTISE");
+        variables.push((name, "im.example.com".into()));
+    }
     let config = restante::config::Config::parse("", variables).expect("it is understood");
     assert!(config.http.listen.ip().is_unspecified());
 }

@@ -1,6 +1,6 @@
 //! The server tells its service manager how it is: sd_notify on a real socket.
 use crate::harness::Server;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::{
     os::unix::net::UnixDatagram,
     time::{Duration, Instant},
@@ -54,11 +54,6 @@ impl Manager {
     }
 }
 
-fn tell(server: &Server, signal: Signal) {
-    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a process"), signal).expect("it runs");
-}
-
 /// Microseconds since the machine was started, as the service manager counts them.
 fn monotonic_micros() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -75,7 +70,7 @@ fn service_manager_hears_of_readiness_of_a_reload_and_of_the_end() {
     assert!(ready[1].starts_with(&status), "{ready:?}");
 
     let before = monotonic_micros();
-    tell(&server, Signal::HUP);
+    server.signal(Signal::HUP);
     let reloading = manager.news();
     assert_eq!(reloading[0], "RELOADING=1");
     let at = reloading[1].strip_prefix("MONOTONIC_USEC=");
@@ -106,20 +101,20 @@ fn watchdog_is_fed_while_the_server_is_well_and_starves_when_it_hangs() {
         assert_eq!(manager.next(), ["WATCHDOG=1"]);
         assert!(asked.elapsed() < limit, "too late: {:?}", asked.elapsed());
     }
-    tell(&server, Signal::STOP);
+    server.signal(Signal::STOP);
     let brief = Some(limit);
     manager.socket.set_read_timeout(brief).expect("a timeout");
     let mut buffer = [0; 4096];
     // what was under way when it was stopped
     while manager.socket.recv(&mut buffer).is_ok() {}
-    tell(&server, Signal::CONT);
+    server.signal(Signal::CONT);
     assert_eq!(manager.next(), ["WATCHDOG=1"]);
 }
 
 #[test]
 fn server_without_a_service_manager_tells_nobody() {
     let mut server = Server::start();
-    tell(&server, Signal::HUP);
+    server.signal(Signal::HUP);
     assert_eq!(server.terminate(), Some(0));
     assert!(!server.log().contains("NOTIFY_SOCKET"), "{}", server.log());
 }

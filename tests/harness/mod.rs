@@ -17,6 +17,7 @@ pub mod reader;
 pub mod user;
 
 use restante::cli::child::{ServerPlan, ServerProcess};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -126,6 +127,18 @@ impl Server {
     /// Ends this life without any warning.
     pub fn kill9(&mut self) {
         self.process.kill9();
+    }
+
+    /// Sends this life a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process"), signal).expect("it runs");
+    }
+
+    /// Waits until this life has ended by itself; its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let status = self.process.ended(Duration::from_secs(60));
+        status.expect("the server ends in time").code()
     }
 
     /// Asks the server to drain and end; gives its exit code.

@@ -34,8 +34,13 @@ pub struct Sent {
 impl Reader {
     /// Calls the deferred function for all that waits.
     pub fn fetch(server: &Server, phone: &mut Phone) -> Self {
+        Self::call(server, phone, "sip:deferred@localhost")
+    }
+
+    /// Calls `uri` and connects.
+    pub fn call(server: &Server, phone: &mut Phone, uri: &str) -> Self {
         let offer = Some(("application/sdp", OFFER.into()));
-        let answer = phone.request(&Method::Invite, "sip:deferred@localhost", offer);
+        let answer = phone.request(&Method::Invite, uri, offer);
         assert_eq!(answer.code(), Some(200), "{answer:?}");
         let answer = sdp::parse(answer.body()).unwrap();
         let path = answer.message_media().unwrap().1.path;
@@ -60,6 +65,29 @@ impl Reader {
         ))
     }
 
+    /// Sends part of a message, the octets from `first` on of `total`; the status of its answer.
+    pub fn part(&mut self, message_id: &str, first: usize, body: &str, total: usize) -> u16 {
+        let last = first + body.len() - 1;
+        let flag = if last == total { '$' } else { '+' };
+        let rest = format!(
+            "Message-ID: {message_id}\r\nByte-Range: {first}-{last}/{total}\r\n\
+             Content-Type: text/plain\r\n\r\n{body}\r\n"
+        );
+        self.send_flagged(&rest, flag)
+    }
+
+    /// Whether the server closes the connection, whatever it says before.
+    pub fn is_closed(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
     /// The next message that is sent here.
     pub fn next(&mut self) -> Sent {
         match self.early.pop_front() {
@@ -78,11 +106,15 @@ impl Reader {
     }
 
     fn send(&mut self, rest: &str) -> u16 {
+        self.send_flagged(rest, '$')
+    }
+
+    fn send_flagged(&mut self, rest: &str, flag: char) -> u16 {
         self.number += 1;
         let (id, path) = (format!("reader{}", self.number), &self.path);
         let request = format!(
             "MSRP {id} SEND\r\nTo-Path: {path}\r\n\
-             From-Path: msrp://127.0.0.1:9/reader1;tcp\r\n{rest}-------{id}$\r\n"
+             From-Path: msrp://127.0.0.1:9/reader1;tcp\r\n{rest}-------{id}{flag}\r\n"
         );
         self.stream.write_all(request.as_bytes()).unwrap();
         loop {

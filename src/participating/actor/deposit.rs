@@ -50,8 +50,8 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
                     break;
                 }
             },
-            () = tokio::time::sleep(services.config.idle_timeout) => {
-                call.dialog.bye(Some("SIP;cause=408;text=\"participating.idle_timeout\""));
+            reason = services.idled(keeper.is_busy()) => {
+                call.dialog.bye(Some(reason));
                 break;
             }
         }

@@ -35,6 +35,9 @@ pub(super) enum Turn {
 
 /// Hands over what waits for `recipient`, unless that is under way already (flow R2).
 pub(super) fn start(services: &Rc<Services>, recipient: &Address, occasion: Occasion) {
+    if services.shutdown.has_begun() {
+        return;
+    }
     if let Some(drain) = services.drains.enter(recipient, occasion) {
         actix_rt::spawn(run(services.clone(), recipient.clone(), drain));
     }
@@ -65,6 +68,8 @@ pub(super) fn heard_of(
 }
 
 async fn run(services: Rc<Services>, recipient: Address, drain: Drain) {
+    let _task = services.shutdown.task();
+    let shutdown = services.shutdown.clone();
     let mut round = Round {
         pace: Rc::new(Pace::new(services.config.drain_rate)),
         services,
@@ -75,12 +80,18 @@ async fn run(services: Rc<Services>, recipient: Address, drain: Drain) {
         tokio::time::sleep(round.services.config.push_delay).await;
         round.drain.look_again();
         // in a box: most drains find nothing and are over before they need its room
-        let turn = Box::pin(round.turn()).await;
+        let turn = tokio::select! {
+            turn = Box::pin(round.turn()) => turn,
+            () = shutdown.over() => return,
+        };
         let turn = turn.unwrap_or_else(|error| {
             let recipient = &round.recipient;
             tracing::warn!(%error, %recipient, "mailbox not handed over; it is tried again");
             Turn::Later
         });
+        if shutdown.has_begun() {
+            return;
+        }
         let until = match turn {
             Turn::Again => continue,
             Turn::Broken => {
@@ -101,6 +112,7 @@ async fn run(services: Rc<Services>, recipient: Address, drain: Drain) {
         tokio::select! {
             () = tokio::time::sleep_until(until.into()) => {}
             () = round.drain.asked() => {}
+            () = shutdown.begun() => return,
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) enum Broken {
     Unanswered,
     #[error("nothing moved for `participating.idle_timeout`")]
     Idle,
+    #[error("server shuts down")]
+    Shutdown,
     #[error("store: {0}")]
     Store(&'static str),
 }
@@ -138,7 +140,7 @@ impl Handover {
             let page = page.await.map_err(|_| Broken::Store("list"))?;
             self.send_messages(&page).await?;
             after = page.iter().map(|one| one.sequence).fold(after, u64::max);
-            if page.is_empty() {
+            if page.is_empty() || services.shutdown.has_begun() {
                 return self.finish().await;
             }
         }
@@ -176,9 +178,13 @@ impl Handover {
 
     /// Waits for the next events of the channel, or of the store, and does what they decide.
     async fn progress(&mut self) -> Result<(), Broken> {
-        let idle = self.services.config.idle_timeout;
-        let step = tokio::time::timeout(idle, self.step());
-        step.await.unwrap_or(Err(Broken::Idle))
+        let services = self.services.clone();
+        let busy = !self.underway.is_settled() || self.confirming.is_some();
+        tokio::select! {
+            step = self.step() => step,
+            () = tokio::time::sleep(services.config.idle_timeout) => Err(Broken::Idle),
+            () = services.shutdown.rested(busy) => Err(Broken::Shutdown),
+        }
     }
 
     /// The same, and waits as long as it takes. Nothing is lost where this is dropped.
@@ -305,9 +311,8 @@ impl Handover {
         self.arrived.extend(self.underway.arrived());
         if self.confirming.is_none() && !self.arrived.is_empty() {
             let arrived = std::mem::take(&mut self.arrived);
-            let deferred = self.services.deferred.clone();
             // a task of its own: it goes on if the channel ends now
-            self.confirming = Some(actix_rt::spawn(confirm(deferred, arrived)));
+            self.confirming = Some(actix_rt::spawn(confirm(&self.services, arrived)));
         }
     }
 }
@@ -317,7 +322,7 @@ impl Drop for Handover {
         self.arrived.extend(self.underway.arrived());
         if !self.arrived.is_empty() {
             let arrived = std::mem::take(&mut self.arrived);
-            actix_rt::spawn(confirm(self.services.deferred.clone(), arrived));
+            actix_rt::spawn(confirm(&self.services, arrived));
         }
     }
 }

@@ -66,6 +66,11 @@ impl Keeper {
         }
     }
 
+    /// Whether a message has come in part only.
+    pub fn is_busy(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
     pub async fn take(&mut self, event: SessionEvent) {
         match event {
             SessionEvent::Head(inbound) => self.begin(inbound.chunk, &inbound.head).await,

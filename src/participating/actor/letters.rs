@@ -32,6 +32,9 @@ pub(super) async fn send(
     let mut devices = devices.to_vec();
     let mut turn = Turn::Done;
     for envelope in &page {
+        if services.shutdown.has_begun() {
+            return Ok(Turn::Later);
+        }
         let sequence = envelope.sequence;
         let takers = devices.iter();
         let takers = takers.filter(|one| !services.devices.refuses(recipient, one, sequence));

@@ -94,7 +94,6 @@ pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> 
     if !leg.automaton {
         services.metrics.live_channel.increment(1);
     }
-    let idle = services.config.idle_timeout;
     loop {
         tokio::select! {
             caller = call.next() => match caller {
@@ -107,9 +106,9 @@ pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> 
             },
             event = moved.recv() => match event {
                 Some(JoinEvent::Moved { .. } | JoinEvent::Bound { .. }) => {}
-                _ => break bye_both(&call, &leg, "channel closed"),
+                _ => break bye_both(&call, &leg, CLOSED),
             },
-            () = tokio::time::sleep(idle) => break bye_both(&call, &leg, "idle"),
+            reason = services.idled(false) => break bye_both(&call, &leg, reason),
         }
     }
     // what a side has been promised is on its way; give it a moment to leave
@@ -118,6 +117,9 @@ pub(super) async fn join(mut call: Call, mut leg: Leg) -> Result<(), Box<Call>> 
     leg.session.close();
     Ok(())
 }
+
+/// What a Reason header says of a call whose channel is closed.
+const CLOSED: &str = "SIP;cause=200;text=\"channel closed\"";
 
 /// Whether the far channel came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +158,6 @@ async fn connected(
 }
 
 fn bye_both(call: &Call, leg: &Leg, reason: &str) {
-    let reason = format!("SIP;cause=200;text=\"{reason}\"");
-    call.dialog.bye(Some(&reason));
-    leg.dialog.bye(Some(&reason));
+    call.dialog.bye(Some(reason));
+    leg.dialog.bye(Some(reason));
 }

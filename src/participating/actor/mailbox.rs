@@ -76,6 +76,10 @@ impl Drop for Entered {
 
 /// Changes of a mailbox within this time go into one NOTIFY.
 const PACE: Duration = Duration::from_millis(200);
+/// Subscribers of one shard that are told in a second that the server ends.
+const PARTINGS_PER_SECOND: f64 = 2000.0;
+/// When they are to subscribe anew. Units: seconds.
+const SUBSCRIBE_AGAIN: std::ops::RangeInclusive<u32> = 5..=15;
 
 impl Subscriptions {
     /// Tells whoever watches `mailbox` that it has changed.
@@ -211,8 +215,11 @@ async fn begin(
         .0
         .borrow_mut()
         .insert(tag.clone(), subscription.clone());
-    let _entered = Entered { table, tag };
-    watch_over(&services, &subscription).await;
+    let entered = Entered { table, tag };
+    tokio::select! {
+        () = watch_over(&services, &subscription) => {}
+        () = services.shutdown.begun() => part(&services, &subscription, &entered.table).await,
+    }
 }
 
 /// Notifies at once, after every change, and at the end.
@@ -232,6 +239,36 @@ async fn watch_over(services: &Rc<Services>, subscription: &Subscription) {
     }
 }
 
+/// Tells a subscriber that the server ends, and when to subscribe anew: spread out where there are
+/// many.
+///
+/// Source: RFC 6665 §4.1.3.
+async fn part(services: &Rc<Services>, subscription: &Subscription, table: &Subscriptions) {
+    let crowd = table.0.borrow().len() as f64 / PARTINGS_PER_SECOND;
+    tokio::time::sleep(Duration::from_secs_f64(rand::random::<f64>() * crowd)).await;
+    let again = rand::random_range(SUBSCRIBE_AGAIN);
+    let state = format!("terminated;reason=probation;retry-after={again}");
+    let request = notification(services, subscription, state).build();
+    let answer = services
+        .endpoint
+        .exchange(request, subscription.target.get());
+    tokio::select! {
+        // one that does not answer is gone as well
+        _ = answer => {}
+        () = services.shutdown.over() => {}
+    }
+}
+
+/// A NOTIFY without a body.
+fn notification(services: &Services, subscription: &Subscription, state: String) -> Builder {
+    let mut dialog = subscription.dialog.borrow_mut();
+    dialog
+        .request(Method::Notify)
+        .header(Name::Contact, contact(services, &subscription.address))
+        .header(Name::Event, subscription.package.as_str())
+        .header(Name::SubscriptionState, state)
+}
+
 /// Sends one NOTIFY; false if the subscriber is gone.
 async fn notify(services: &Rc<Services>, subscription: &Subscription, left: Duration) -> bool {
     let report = match report(services, subscription).await {
@@ -248,13 +285,7 @@ async fn notify(services: &Rc<Services>, subscription: &Subscription, left: Dura
         (_, seconds) => format!("active;expires={seconds}"),
     };
     let is_over = matches!(report, Report::Over);
-    let request = subscription
-        .dialog
-        .borrow_mut()
-        .request(Method::Notify)
-        .header(Name::Contact, contact(services, &subscription.address))
-        .header(Name::Event, subscription.package.as_str())
-        .header(Name::SubscriptionState, state);
+    let request = notification(services, subscription, state);
     let request = match report {
         Report::Document(content_type, body) => request.body(content_type, body),
         Report::Nothing | Report::Over => request,

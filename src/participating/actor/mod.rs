@@ -42,6 +42,7 @@ mod ringing;
 mod server;
 mod services;
 mod serving;
+mod shutdown;
 mod underway;
 
 pub use drains::Drains;
@@ -49,3 +50,4 @@ pub use focus::{Conferences, Legs};
 pub use pool::Pool;
 pub use server::Server;
 pub use services::{Parts, Services};
+pub use shutdown::Shutdown;

@@ -71,6 +71,9 @@ impl<'a> Push<'a> {
             }
             after = page.iter().map(|one| one.sequence).fold(after, u64::max);
             for batch in self.arranged(page) {
+                if self.round.services.shutdown.has_begun() {
+                    return Ok(Turn::Later);
+                }
                 let turn = self.hand_over(batch).await;
                 if turn != Turn::Done {
                     return Ok(turn);

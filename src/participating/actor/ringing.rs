@@ -10,8 +10,9 @@ use crate::{
     sdp::Chatroom,
     sip::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
-        codec::Message,
+        codec::{Message, Name},
     },
+    sip_core,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -91,6 +92,7 @@ async fn answered(
     dialog: &DialogHandle,
     news: &mut UnboundedReceiver<DialogEvent>,
 ) -> Result<Message, Rung> {
+    let services = call.services.clone();
     loop {
         tokio::select! {
             caller = call.next() => if caller.is_none() {
@@ -107,6 +109,12 @@ async fn answered(
                 }
                 Some(_) => {}
                 None => return Err(Rung::Silent),
+            },
+            () = services.shutdown.over() => {
+                dialog.cancel();
+                let later = sip_core::Reply::new(503).with(Name::RetryAfter, "5");
+                call.refuse(&later, "shutdown");
+                return Err(Rung::Abandoned);
             }
         }
     }

@@ -55,7 +55,11 @@ impl Handler<Incoming> for Server {
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) {
         let (services, subscriptions) = (self.services.clone(), self.subscriptions.clone());
-        actix_rt::spawn(serve(services, subscriptions, incoming));
+        let task = services.shutdown.task();
+        actix_rt::spawn(async move {
+            serve(services, subscriptions, incoming).await;
+            drop(task);
+        });
     }
 }
 

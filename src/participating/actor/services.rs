@@ -1,4 +1,10 @@
-use super::{Conferences, Legs, drains::Drains, pool::Pool, remote::Fetches};
+use super::{
+    Conferences, Legs,
+    drains::Drains,
+    pool::Pool,
+    remote::Fetches,
+    shutdown::{self, Shutdown},
+};
 use crate::{
     clock,
     controlling::Groups,
@@ -64,6 +70,8 @@ pub struct Parts {
     pub pool: Pool,
     /// Calls open in the whole process.
     pub sessions: Arc<AtomicUsize>,
+    /// The end of the server.
+    pub shutdown: Shutdown,
 }
 
 /// What one shard's flows work with.
@@ -85,13 +93,29 @@ impl std::ops::Deref for Services {
 
 impl Services {
     /// Puts the shared parts and those of one shard together.
-    pub fn new(parts: Parts, endpoint: EndpointHandle, switchboard: Rc<Switchboard>) -> Rc<Self> {
+    pub fn new(
+        mut parts: Parts,
+        endpoint: EndpointHandle,
+        switchboard: Rc<Switchboard>,
+    ) -> Rc<Self> {
+        parts.shutdown = parts.shutdown.on_shard();
         Rc::new(Self {
             parts,
             endpoint,
             switchboard,
             fetches: Fetches::default(),
         })
+    }
+
+    /// Resolves when a call is to end on which nothing moves, with its reason: to be asked anew
+    /// whenever something has moved. One that is `busy` is in the middle of a message.
+    pub(super) async fn idled(&self, busy: bool) -> &'static str {
+        tokio::select! {
+            () = tokio::time::sleep(self.config.idle_timeout) => {
+                "SIP;cause=408;text=\"participating.idle_timeout\""
+            }
+            () = self.shutdown.rested(busy) => shutdown::REASON,
+        }
     }
 
     /// The devices of `user`, in the order in which they are tried. Those of an outbox are its

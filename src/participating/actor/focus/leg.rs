@@ -64,6 +64,8 @@ pub(super) enum Ended {
     Expelled,
     #[error("nothing moved for `participating.idle_timeout`")]
     Idle,
+    #[error("server shuts down")]
+    Shutdown,
     #[error(transparent)]
     Broken(#[from] Broken),
 }
@@ -145,7 +147,8 @@ impl Leg {
         let origin = Origin::of_channel(member, self.seat.group().clone(), clock::wall());
         let goal = Goal::Group(Circulation::new(origin));
         let keeper = Keeper::new(self.services.clone(), wire.session.clone(), goal);
-        let idle = self.services.config.idle_timeout;
+        let services = self.services.clone();
+        let idle = services.config.idle_timeout;
         let Incoming { messages, moved } = wire.incoming;
         let dialog = (wire.dialog, wire.channel, &wire.session);
         let place = self.place.take();
@@ -154,6 +157,7 @@ impl Leg {
             () = listen(keeper, messages, &wire.session, place.as_ref()) => Ended::Closed,
             () = hung_up(wire.news, dialog) => Ended::HungUp,
             () = idle_for(&moved, idle) => Ended::Idle,
+            () = shut_down(&services, &moved) => Ended::Shutdown,
             () = expelled(place.as_ref()) => Ended::Expelled,
         }
     }
@@ -224,7 +228,7 @@ impl Ended {
     fn is_in_order(&self) -> bool {
         matches!(
             self,
-            Self::Alone | Self::HungUp | Self::Idle | Self::Expelled
+            Self::Alone | Self::HungUp | Self::Idle | Self::Expelled | Self::Shutdown
         )
     }
 
@@ -234,6 +238,7 @@ impl Ended {
             Self::Alone | Self::HungUp | Self::Closed => 200,
             Self::Expelled => 403,
             Self::Idle => 408,
+            Self::Shutdown => 503,
             Self::Broken(_) => 500,
         };
         format!("SIP;cause={cause};text=\"{self}\"").replace('`', "'")
@@ -318,5 +323,16 @@ async fn idle_for(moved: &Cell<Instant>, idle: Duration) {
             return;
         }
         tokio::time::sleep_until(until.into()).await;
+    }
+}
+
+/// Resolves when nothing moves any more after the server was told to end.
+async fn shut_down(services: &Services, moved: &Cell<Instant>) {
+    loop {
+        let before = moved.get();
+        services.shutdown.rested(false).await;
+        if moved.get() == before || services.shutdown.is_over() {
+            return;
+        }
     }
 }

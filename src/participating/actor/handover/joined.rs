@@ -27,6 +27,10 @@ impl Handover {
 
     /// Begins to send notifications as one message; one after the other where that can't be.
     pub(super) async fn send_joined(&mut self, several: &[Envelope]) -> Result<(), Broken> {
+        if self.services.shutdown.has_begun() {
+            self.tally.passed_over += 1;
+            return Ok(());
+        }
         let mut contents = Vec::with_capacity(several.len());
         for envelope in several {
             contents.push(self.piece(envelope, 0).await?);

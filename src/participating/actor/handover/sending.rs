@@ -18,6 +18,10 @@ impl Handover {
     /// Begins to send one message; returns when all its chunks are on their way.
     pub async fn send(&mut self, envelope: &Envelope) -> Result<(), Broken> {
         let sequence = envelope.sequence;
+        if self.services.shutdown.has_begun() {
+            self.tally.passed_over += 1;
+            return Ok(());
+        }
         let Some(wrapping) = wrap(envelope, &self.accept_types) else {
             self.tally.refused.push(sequence);
             return Ok(());

@@ -13,7 +13,7 @@ use crate::{
         actor::{
             Services,
             channel::{Agreed, Channel, Nobody},
-            drain, inside,
+            drain, inside, shutdown,
         },
         terms::Terms,
     },
@@ -47,6 +47,8 @@ pub(super) struct Serving {
     empty_since: Instant,
     /// Calls are to go elsewhere as soon as they rest.
     retiring: bool,
+    /// The server is to end.
+    closing: bool,
 }
 
 /// A call on the channel.
@@ -72,6 +74,7 @@ impl Serving {
             keeps_for: opening.keeps_for,
             uses: Vec::new(),
             empty_since: clock::now(),
+            closing: false,
         };
         for guest in opening.waiting {
             serving.admit(guest).await;
@@ -80,6 +83,7 @@ impl Serving {
     }
 
     pub async fn run(mut self) {
+        let shutdown = self.services.shutdown.clone();
         let _open = self.services.metrics.open_channel();
         let why = loop {
             if self.uses.is_empty() && !self.stays() {
@@ -106,6 +110,8 @@ impl Serving {
                     Some(TrunkEvent::Ended { .. }) | None => break reason("channel closed"),
                 },
                 () = sleep_until(wake.into()) => self.end_idle(),
+                () = shutdown.begun(), if !self.closing => self.close(),
+                () = shutdown.over() => break Some(shutdown::REASON.to_owned()),
             }
         };
         self.end(why);
@@ -170,16 +176,25 @@ impl Serving {
                 // a call that is gone needs no answer
                 let _ = answer.send(again);
             }
-            Some(Order::Retire) if self.connected.automaton => {
-                self.entry = None;
-                self.retiring = true;
-                let until = clock::now() + REST;
-                self.uses.iter_mut().for_each(|one| one.until = until);
-            }
+            Some(Order::Retire) if self.connected.automaton => self.retire(),
             Some(Order::Retire) => {}
             None => return false,
         }
         true
+    }
+
+    /// Ends as soon as it rests.
+    fn retire(&mut self) {
+        self.entry = None;
+        self.retiring = true;
+        let until = clock::now() + REST;
+        self.uses.iter_mut().for_each(|one| one.until = until);
+    }
+
+    /// The same, whoever is at the other end: the server is to end.
+    fn close(&mut self) {
+        self.closing = true;
+        self.retire();
     }
 
     /// What has just been kept at the other end may be for somebody who is there.
@@ -236,13 +251,13 @@ impl Serving {
                 (one.seen, one.until) = (moved, now + idle);
             }
         }
-        let why = if self.retiring {
-            "receiver is there"
-        } else {
-            "idle"
+        let why = match (self.closing, self.retiring) {
+            (true, _) => Some(shutdown::REASON.to_owned()),
+            (false, true) => reason("receiver is there"),
+            (false, false) => reason("idle"),
         };
         while let Some(idle) = self.remove(|one| one.until <= now) {
-            idle.guest.tell(Told::Ended(reason(why)));
+            idle.guest.tell(Told::Ended(why.clone()));
             idle.session.close();
         }
     }

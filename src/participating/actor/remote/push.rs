@@ -79,6 +79,9 @@ impl<'a> Push<'a> {
             batches[..=at].rotate_right(1);
         }
         for batch in batches {
+            if self.round.services.shutdown.has_begun() {
+                return Turn::Later;
+            }
             match self.hand_over_batch(visit, batch).await {
                 Turn::Done => {}
                 turn => return turn,
@@ -225,7 +228,6 @@ impl Open {
         let Some((_join, mut moved)) = joined.take() else {
             return Carried::Broken;
         };
-        let idle = services.config.idle_timeout;
         loop {
             tokio::select! {
                 () = far.hung_up() => return Carried::Through,
@@ -238,7 +240,7 @@ impl Open {
                     }
                     _ => return Carried::Broken,
                 },
-                () = tokio::time::sleep(idle) => return Carried::Broken,
+                _ = services.idled(false) => return Carried::Broken,
             }
         }
     }
