@@ -8,6 +8,8 @@ mod latency;
 #[allow(dead_code, reason = "the crash test takes this file too")]
 mod ledger;
 mod limits;
+#[allow(dead_code, reason = "runs are about to be shown by it")]
+mod live;
 mod octets;
 mod plan;
 mod progress;

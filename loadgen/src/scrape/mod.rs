@@ -68,9 +68,11 @@ impl Scraper {
         locked(&self.shared.watch).usage()
     }
 
-    /// The newest sample.
-    pub fn latest(&self) -> Option<Sample> {
-        locked(&self.shared.samples).all().last().cloned()
+    /// The newest sample, and the one before.
+    pub fn latest(&self) -> Option<(Option<Sample>, Sample)> {
+        let samples = locked(&self.shared.samples);
+        let (last, before) = samples.all().split_last()?;
+        Some((before.last().cloned(), last.clone()))
     }
 
     /// All samples so far, in the order of time.

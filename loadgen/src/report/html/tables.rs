@@ -285,7 +285,12 @@ fn columns<'a>(first: &'a str, runs: &[Run<'a>]) -> Vec<&'a str> {
 }
 
 fn open(out: &mut String, title: &str, head: &[&str]) -> fmt::Result {
-    write!(out, "<h2>{title}</h2><div class=\"table\"><table><tr>")?;
+    let class = if head.len() <= 3 {
+        "table narrow"
+    } else {
+        "table"
+    };
+    write!(out, "<h2>{title}</h2><div class=\"{class}\"><table><tr>")?;
     for cell in head {
         write!(out, "<th>{}</th>", escaped(cell))?;
     }
