@@ -109,6 +109,7 @@ impl Node {
         let msrp = start_msrp(&shards, &config, desk, trace.clone(), &mut reloaders).await?;
         let (sessions, shutdown) = (parts.sessions.clone(), parts.shutdown.clone());
         let endpoints = start_sip(&shards, &config, parts, trace).await?;
+        figures::of_endpoints(&recorder, &endpoints);
         readiness.set(State::Ready);
         Ok(Self {
             config,

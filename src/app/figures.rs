@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     http::{Readiness, Services, State},
+    sip::actor::EndpointHandle,
     telemetry::Recorder,
 };
 use metrics::{Unit, describe_gauge, gauge};
@@ -33,6 +34,12 @@ pub(super) fn of_functions(recorder: &Recorder, services: &Services, readiness: 
             gauge.set(f64::from(u8::from(is_now)));
         }
     });
+}
+
+/// Has the endpoints show how much waits for them whenever the figures are asked for.
+pub(super) fn of_endpoints(recorder: &Recorder, endpoints: &[EndpointHandle]) {
+    let endpoints = endpoints.to_vec();
+    recorder.before_render(move || endpoints.iter().for_each(EndpointHandle::show));
 }
 
 /// Shows the bounds that were configured, so that a figure can be seen as a share of its bound.

@@ -3,7 +3,6 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
-use std::cell::Cell;
 
 const CONNECTIONS: &str = "restante_msrp_connections";
 const SESSIONS: &str = "restante_msrp_sessions";
@@ -22,7 +21,7 @@ const HELD: &str = "restante_msrp_paused_connections";
 const TURN: &str = "restante_msrp_turn_seconds";
 
 /// Status codes counted one by one.
-const RESPONSES: [&str; 16] = [
+pub(super) const RESPONSES: [&str; 16] = [
     "200", "400", "401", "403", "404", "408", "413", "415", "423", "424", "425", "428", "481",
     "501", "506", "other",
 ];
@@ -111,66 +110,10 @@ pub struct Metrics {
     pub queued: Gauge,
     /// Time from a read to the write of what came of it, of one read in some.
     pub turn: Histogram,
-    responses: [Counter; RESPONSES.len()],
+    /// Responses received, by code.
+    pub(super) responses: [Counter; RESPONSES.len()],
     refused: [Counter; REFUSALS.len()],
     closed: [Counter; CLOSINGS.len()],
-}
-
-/// What happens too often to tell the recorder each time: the figures of one shard, told now and
-/// then.
-#[derive(Debug, Default)]
-pub struct Tally {
-    chunks: Cell<u64>,
-    octets: Cell<u64>,
-    responses: [Cell<u64>; RESPONSES.len()],
-}
-
-impl Tally {
-    /// Counts SENDs that came in and went on.
-    pub fn passed(&self, chunks: u64, octets: u64) {
-        self.chunks.set(self.chunks.get() + chunks);
-        self.octets.set(self.octets.get() + octets);
-    }
-
-    /// Counts a response received.
-    pub fn response(&self, code: u16) {
-        let place = match code {
-            200 => 0,
-            400 => 1,
-            401 => 2,
-            403 => 3,
-            404 => 4,
-            408 => 5,
-            413 => 6,
-            415 => 7,
-            423 => 8,
-            424 => 9,
-            425 => 10,
-            428 => 11,
-            481 => 12,
-            501 => 13,
-            506 => 14,
-            _ => RESPONSES.len() - 1,
-        };
-        let count = &self.responses[place];
-        count.set(count.get() + 1);
-    }
-
-    /// Tells `metrics` what was counted since the last time.
-    pub fn settle(&self, metrics: &Metrics) {
-        let (chunks, octets) = (self.chunks.take(), self.octets.take());
-        if chunks > 0 || octets > 0 {
-            metrics.chunks_in.increment(chunks);
-            metrics.chunks_out.increment(chunks);
-            metrics.octets_in.increment(octets);
-            metrics.octets_out.increment(octets);
-        }
-        for (count, counter) in self.responses.iter().zip(&metrics.responses) {
-            if count.get() > 0 {
-                counter.increment(count.take());
-            }
-        }
-    }
 }
 
 /// Counts one open connection or session for as long as it lives, even if its actor panics.
@@ -208,9 +151,13 @@ impl Metrics {
         describe_counter!(
             PAUSES,
             Unit::Count,
-            "Times a connection was not read on because what it feeds was full"
+            "Times the reading of a connection was stopped because what it feeds was full"
         );
-        describe_gauge!(HELD, Unit::Count, "Connections not read for now");
+        describe_gauge!(
+            HELD,
+            Unit::Count,
+            "Connections not read for now, because what they feed is full"
+        );
         describe_gauge!(QUEUED, Unit::Bytes, "Octets queued for their sockets");
         describe_histogram!(
             TURN,

@@ -32,6 +32,7 @@ mod error;
 mod head_builder;
 mod lines;
 mod start_line;
+mod tally;
 mod whole;
 
 pub use assembly::{Assembly, AssemblyError, Buffer, Progress};

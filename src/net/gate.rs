@@ -11,13 +11,19 @@ pub struct Gate(Rc<State>);
 #[derive(Default)]
 struct State {
     closed: Cell<u32>,
+    /// How often the reader was stopped, until somebody asked.
+    stops: Cell<u64>,
     reader: RefCell<Option<Waker>>,
 }
 
 impl Gate {
     /// Makes the reader stop before its next read.
     pub fn close(&self) {
-        self.0.closed.set(self.0.closed.get() + 1);
+        let before = self.0.closed.get();
+        self.0.closed.set(before + 1);
+        if before == 0 {
+            self.0.stops.set(self.0.stops.get() + 1);
+        }
     }
 
     /// Takes one closing back; the last one lets the reader go on.
@@ -34,6 +40,11 @@ impl Gate {
     /// Whether nobody holds the gate closed.
     pub fn is_open(&self) -> bool {
         self.0.closed.get() == 0
+    }
+
+    /// How often the reader was stopped since this was asked last.
+    pub fn take_stops(&self) -> u64 {
+        self.0.stops.take()
     }
 
     pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {

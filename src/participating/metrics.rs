@@ -1,5 +1,26 @@
 //! What `/metrics` shows of the participating function.
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+
+const REFUSED: &str = "restante_requests_refused_total";
+const NOTIFICATIONS: &str = "restante_notifications_total";
+const ONWARD: &str = "restante_onward_calls_total";
+
+/// Reasons that are shown before they are first met. The rooms below have more of them.
+const REASONS: [&str; 10] = [
+    "busy",
+    "full",
+    "too_large",
+    "unknown_receiver",
+    "not_permitted",
+    "no_receiver",
+    "max_sessions",
+    "max_subscriptions",
+    "next_server",
+    "store",
+];
 
 /// Handles taken once.
 #[derive(Clone)]
@@ -28,6 +49,12 @@ pub struct Metrics {
     pub drains: Counter,
     /// Drains that broke off.
     pub drains_broken: Counter,
+    /// Mailboxes that are being handed over.
+    pub drains_running: Gauge,
+    /// Time a mailbox waited in line.
+    pub drain_wait: Histogram,
+    /// Time of one turn of a drain.
+    pub drain_time: Histogram,
 }
 
 /// Counts one open call or subscription for as long as it lives, however it ends.
@@ -43,6 +70,15 @@ impl Metrics {
     /// Registers with the recorder in force.
     pub fn register() -> Self {
         describe();
+        for reason in REASONS {
+            counter!(REFUSED, "reason" => reason).increment(0);
+        }
+        for outcome in ["live", "kept", "declined", "refused"] {
+            counter!(NOTIFICATIONS, "outcome" => outcome).increment(0);
+        }
+        for how in ["opened", "reused"] {
+            counter!(ONWARD, "channel" => how).increment(0);
+        }
         let delivered =
             |way, mode| counter!("restante_messages_delivered_total", "way" => way, "mode" => mode);
         let kept = |mode| counter!("restante_messages_deferred_total", "mode" => mode);
@@ -61,6 +97,9 @@ impl Metrics {
             drains_waiting: gauge!("restante_drains_waiting"),
             drains: counter!("restante_drains_total"),
             drains_broken: counter!("restante_drains_broken_total"),
+            drains_running: gauge!("restante_drains_running"),
+            drain_wait: histogram!("restante_drain_wait_seconds"),
+            drain_time: histogram!("restante_drain_seconds"),
         }
     }
 
@@ -81,7 +120,7 @@ impl Metrics {
 
     /// Counts a call that goes on to another server by how it got its channel.
     pub fn channel(&self, how: &'static str) {
-        counter!("restante_onward_calls_total", "channel" => how).increment(1);
+        counter!(ONWARD, "channel" => how).increment(1);
     }
 
     /// Counts a subscription until the result is dropped.
@@ -91,12 +130,12 @@ impl Metrics {
 
     /// Counts a refused request by its reason.
     pub fn refused(&self, reason: &'static str) {
-        counter!("restante_requests_refused_total", "reason" => reason).increment(1);
+        counter!(REFUSED, "reason" => reason).increment(1);
     }
 
     /// Counts a notification from a device by what became of it.
     pub fn notifications(&self, outcome: &'static str) {
-        counter!("restante_notifications_total", "outcome" => outcome).increment(1);
+        counter!(NOTIFICATIONS, "outcome" => outcome).increment(1);
     }
 }
 
@@ -134,12 +173,12 @@ fn describe() {
     describe_counter!(
         "restante_onward_calls_total",
         Unit::Count,
-        "Calls that went on to another server, by channel (opened, reused)"
+        "Calls that went on to another server, by how they got their channel"
     );
     describe_counter!(
         "restante_messages_delivered_total",
         Unit::Count,
-        "Messages handed to a device, by way (live, deferred) and mode (pager, channel)"
+        "Messages handed to a device: at once (live) or from the store (deferred)"
     );
     describe_counter!(
         "restante_messages_deferred_total",
@@ -159,7 +198,7 @@ fn describe() {
     describe_counter!(
         "restante_notifications_total",
         Unit::Count,
-        "Disposition notifications from devices, by outcome (live, kept, declined, refused)"
+        "Disposition notifications from devices, by what became of them"
     );
     describe_counter!(
         "restante_drains_total",
@@ -170,5 +209,20 @@ fn describe() {
         "restante_drains_broken_total",
         Unit::Count,
         "Handovers of a mailbox that broke off before it was empty"
+    );
+    describe_gauge!(
+        "restante_drains_running",
+        Unit::Count,
+        "Mailboxes being handed over"
+    );
+    describe_histogram!(
+        "restante_drain_wait_seconds",
+        Unit::Seconds,
+        "Time a mailbox waited in line to be handed over"
+    );
+    describe_histogram!(
+        "restante_drain_seconds",
+        Unit::Seconds,
+        "Time one turn of the handover of a mailbox took, without the wait in line"
     );
 }

@@ -1,14 +1,50 @@
 //! What `/metrics` shows of the SIP room. Names, units and help texts stand here and nowhere else.
 use super::{
     codec::{Message, Method},
-    transaction::Dropped,
+    transaction::{Dropped, Transport},
 };
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 use std::array;
 
 const REQUESTS: &str = "restante_sip_requests_total";
 const RESPONSES: &str = "restante_sip_responses_total";
+const OCTETS: &str = "restante_sip_bytes_total";
 const REFUSED: &str = "restante_sip_refused_total";
+
+/// Reasons that are looked up when they are met: broken messages, requests that may not go on, and
+/// what the system does not do.
+const RARE: [&str; 30] = [
+    "accept_failed",
+    "ack_unsent",
+    "pending_full",
+    "read_failed",
+    "response_unsent",
+    "stray_ack",
+    "version",
+    "request_line",
+    "request_uri",
+    "header_missing",
+    "header_malformed",
+    "header_repeated",
+    "method_mismatch",
+    "branch",
+    "start_line",
+    "status_code",
+    "bare_line_break",
+    "head_unfinished",
+    "field_line",
+    "content_length",
+    "content_length_missing",
+    "truncated",
+    "head_too_long",
+    "field_too_long",
+    "too_many_fields",
+    "body_too_long",
+    "max_forwards",
+    "loop",
+    "max_breadth",
+    "extension",
+];
 
 /// Handles taken once, so that the hot path pays no look-up.
 #[derive(Clone)]
@@ -41,6 +77,8 @@ pub struct Metrics {
 struct Ways {
     requests: [Counter; 15],
     responses: [Counter; 6],
+    /// Datagrams, then streams.
+    octets: [Counter; 2],
 }
 
 /// Counts one open connection, dialog or forwarded request for as long as it lives, even if its actor panics.
@@ -71,6 +109,14 @@ impl Metrics {
             Unit::Count,
             "SIP messages refused or dropped, by reason"
         );
+        describe_counter!(
+            OCTETS,
+            Unit::Bytes,
+            "Octets of SIP messages, by direction and transport"
+        );
+        for reason in RARE {
+            refused(reason).increment(0);
+        }
         describe_counter!(
             "restante_sip_failovers_total",
             Unit::Count,
@@ -115,13 +161,13 @@ impl Metrics {
     }
 
     /// Counts a message that came in.
-    pub fn received(&self, message: &Message) {
-        self.received.count(message);
+    pub fn received(&self, message: &Message, over: Transport) {
+        self.received.count(message, over);
     }
 
     /// Counts a message that went out.
-    pub fn sent(&self, message: &Message) {
-        self.sent.count(message);
+    pub fn sent(&self, message: &Message, over: Transport) {
+        self.sent.count(message, over);
     }
 
     /// Counts what the transaction table let go.
@@ -168,10 +214,15 @@ impl Ways {
                 let class = ["1xx", "2xx", "3xx", "4xx", "5xx", "6xx"][index];
                 counter!(RESPONSES, "class" => class, "direction" => direction)
             }),
+            octets: ["udp", "stream"].map(
+                |transport| counter!(OCTETS, "direction" => direction, "transport" => transport),
+            ),
         }
     }
 
-    fn count(&self, message: &Message) {
+    fn count(&self, message: &Message, over: Transport) {
+        let octets = &self.octets[usize::from(over.is_reliable())];
+        octets.increment(message.octets().len() as u64);
         if let Some(code) = message.code() {
             let class = usize::from(code / 100).clamp(1, 6) - 1;
             return self.responses[class].increment(1);
@@ -200,8 +251,8 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             let metrics = Metrics::register(0);
             let request = Builder::request(Method::Publish, "sip:a@b").build();
-            metrics.received(&request);
-            metrics.sent(&Builder::response(&request, 489).build());
+            metrics.received(&request, Transport::Udp);
+            metrics.sent(&Builder::response(&request, 489).build(), Transport::Tcp);
             metrics.dropped(Dropped::StrayResponse);
             drop(metrics.open_dialog());
         });

@@ -11,6 +11,7 @@ pub mod locate;
 pub mod metrics;
 pub mod proxy;
 mod responder;
+mod tally;
 pub mod transaction;
 
 pub use config::{Config, Dns};

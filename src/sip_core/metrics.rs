@@ -2,6 +2,9 @@
 //! nowhere else.
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
+const CHALLENGED: &str = "restante_sip_core_challenged_total";
+const REGISTERS: &str = "restante_sip_core_registers_total";
+
 /// Handles taken once, so that the hot path pays no look-up.
 #[derive(Clone)]
 pub(super) struct Metrics {
@@ -34,12 +37,12 @@ impl Metrics {
             "Requests that proved their sender"
         );
         describe_counter!(
-            "restante_sip_core_challenged_total",
+            CHALLENGED,
             Unit::Count,
             "Requests asked for proof, by reason"
         );
         describe_counter!(
-            "restante_sip_core_registers_total",
+            REGISTERS,
             Unit::Count,
             "REGISTER requests answered, by status code"
         );
@@ -48,6 +51,12 @@ impl Metrics {
             Unit::Count,
             "News of a registration that nobody took"
         );
+        for reason in ["none", "wrong", "stale", "forged", "replayed"] {
+            counter!(CHALLENGED, "reason" => reason).increment(0);
+        }
+        for code in ["200", "400", "401", "403", "404", "423", "503", "other"] {
+            counter!(REGISTERS, "code" => code).increment(0);
+        }
         Self {
             registered: gauge!("restante_sip_core_registered"),
             expired: counter!("restante_sip_core_expired_total"),
@@ -58,7 +67,7 @@ impl Metrics {
 
     /// Counts a request asked for proof. Reasons: none, wrong, stale, forged, replayed.
     pub(super) fn challenged(&self, reason: &'static str) {
-        counter!("restante_sip_core_challenged_total", "reason" => reason).increment(1);
+        counter!(CHALLENGED, "reason" => reason).increment(1);
     }
 
     /// Counts a REGISTER by its answer.
@@ -73,7 +82,7 @@ impl Metrics {
             503 => "503",
             _ => "other",
         };
-        counter!("restante_sip_core_registers_total", "code" => code).increment(1);
+        counter!(REGISTERS, "code" => code).increment(1);
     }
 }
 

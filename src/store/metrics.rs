@@ -10,7 +10,7 @@ const STATE: &str = "restante_store_state";
 const REFUSED: &str = "restante_store_refused_total";
 
 /// Why something was not done, as [`StoreError::kind`] says it.
-const REFUSALS: [&str; 2] = ["busy", "closed"];
+const REFUSALS: [&str; 4] = ["busy", "closed", "no_room", "poisoned"];
 
 /// Every state an operator may read.
 const STATES: [State; 4] = [State::Sound, State::Full, State::Down, State::Lost];

@@ -154,6 +154,7 @@ impl Writer {
         for mut job in group {
             credits.push(job.credit);
             if !level.takes(job.load) {
+                self.metrics.refused(&StoreError::NoRoom);
                 job.call.answer(Err(StoreError::NoRoom));
             } else if run(&mut *job.call, &mut txn) {
                 calls.push(job.call);
@@ -247,6 +248,7 @@ impl Writer {
 
     fn refuse(&self, group: Vec<Job>, why: impl Fn() -> StoreError) {
         for job in group {
+            self.metrics.refused(&why());
             job.call.answer(Err(why()));
         }
     }

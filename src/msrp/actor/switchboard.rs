@@ -12,7 +12,8 @@ use crate::{
     msrp::{
         Config, Decoder, Frame, Head, Path, Uri,
         hop::TransactionId,
-        metrics::{Metrics, Tally},
+        metrics::Metrics,
+        tally::{Level, Tally},
         uri::session_id_of,
     },
     net::{
@@ -93,8 +94,6 @@ pub struct Switchboard {
     numbers: Cell<u64>,
     /// Reads so far.
     turns: Cell<u64>,
-    /// Octets queued at the last tick.
-    queued: Cell<f64>,
     /// What the metrics have not been told yet.
     pub(super) tally: Tally,
     tap: RefCell<Option<Tap>>,
@@ -142,7 +141,6 @@ impl Switchboard {
             guests: Rc::default(),
             numbers: Cell::new(0),
             turns: Cell::new(0),
-            queued: Cell::new(0.0),
             tally: Tally::default(),
             tap: RefCell::default(),
             listeners: RefCell::default(),
@@ -451,14 +449,15 @@ impl Switchboard {
     fn tick(&self) {
         let now = clock::now();
         let links: Vec<_> = self.links.borrow().values().cloned().collect();
-        let mut queued = 0.0;
+        let mut level = Level::default();
         for link in links {
             link.tick(now);
-            queued += link.outlet().queued() as f64;
+            level.queued += link.outlet().queued() as u64;
+            level.paused += u64::from(!link.gate.is_open());
+            level.stops += link.gate.take_stops();
         }
-        let before = self.queued.replace(queued);
-        self.metrics.queued.increment(queued - before);
         self.tally.settle(&self.metrics);
+        self.tally.level(&self.metrics, level);
         let mut late = Vec::new();
         self.waiting.borrow_mut().retain(|session| {
             let Some(session) = session.upgrade() else {

@@ -1,4 +1,4 @@
-use crate::{identity::Address, participating::Metrics};
+use crate::{clock, identity::Address, participating::Metrics};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -77,16 +78,37 @@ impl Drains {
     }
 
     /// Waits in line for the right to hand a mailbox over.
-    pub async fn seat(&self, metrics: &Metrics) -> Option<OwnedSemaphorePermit> {
-        let waiting = InLine::new(&self.0, metrics);
-        let seat = self.0.seats.clone().acquire_owned().await;
+    pub async fn seat(&self, metrics: &Metrics) -> Option<Seat> {
+        let (waiting, since) = (InLine::new(&self.0, metrics), clock::now());
+        let permit = self.0.seats.clone().acquire_owned().await;
         drop(waiting);
-        seat.ok()
+        metrics.drain_wait.record(since.elapsed());
+        let permit = permit.ok()?;
+        metrics.drains_running.increment(1);
+        Some(Seat {
+            metrics: metrics.clone(),
+            since: clock::now(),
+            _permit: permit,
+        })
     }
 
     /// Whether others wait in line.
     pub fn is_crowded(&self) -> bool {
         self.0.in_line.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// The right to hand a mailbox over now; given back on drop.
+pub struct Seat {
+    metrics: Metrics,
+    since: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.metrics.drains_running.decrement(1);
+        self.metrics.drain_time.record(self.since.elapsed());
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
         locate::Resting,
         metrics::Metrics,
         proxy::Ourselves,
+        tally::Tally,
         transaction::{Dropped, Effect, Layer, Peer, RequestId, ServerKey},
     },
 };
@@ -55,6 +56,7 @@ pub struct Endpoint {
     pub(super) failover: Failover,
     pub(super) resting: Resting,
     pub(super) draining: bool,
+    tally: Tally,
 }
 
 impl Endpoint {
@@ -89,6 +91,7 @@ impl Endpoint {
             failover: Failover::default(),
             resting: Resting::default(),
             draining: false,
+            tally: Tally::register(),
             shared,
         }
     }
@@ -105,6 +108,9 @@ impl Endpoint {
             for connection in lost {
                 self.layer.handle_connection_lost(connection, clock::now());
             }
+        }
+        for completed in self.layer.completed() {
+            self.tally.completed(&completed);
         }
         let live = self.layer.servers() + self.layer.clients();
         self.metrics.transactions.set(live as f64);
@@ -215,10 +221,10 @@ impl Actor for Endpoint {
 impl Handler<Received> for Endpoint {
     type Result = ();
 
-    fn handle(&mut self, Received(batch): Received, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Received(batch, _ticket): Received, ctx: &mut Context<Self>) {
         let now = clock::now();
         for (message, from) in batch {
-            self.metrics.received(&message);
+            self.metrics.received(&message, from.transport);
             if let Some(tap) = &self.tap {
                 tap(Way::Received, &from, &message);
             }
@@ -323,7 +329,7 @@ impl Handler<Bind> for Endpoint {
     type Result = io::Result<SocketAddr>;
 
     fn handle(&mut self, order: Bind, ctx: &mut Context<Self>) -> io::Result<SocketAddr> {
-        self.wires.meet(order.endpoints);
+        self.wires.meet(order.endpoints, order.backlogs);
         self.bind(order.listen, ctx)
     }
 }

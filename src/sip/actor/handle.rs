@@ -1,5 +1,6 @@
 use super::{
     Cancelled, ClientEvent, Endpoint,
+    backlog::Backlog,
     orders::{
         AdmitDialog, CancelRequest, DialogMail, Drain, ReleaseDialog, Respond, SendAck, Sink, Stop,
         Submit, WatchCancel,
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub local: OnceLock<SocketAddr>,
     pub dialogs: AtomicUsize,
     pub requests: AtomicU64,
+    pub backlog: Backlog,
     /// The key of the marks by which we know what we have forwarded.
     pub loop_key: RandomState,
 }
@@ -148,7 +150,12 @@ impl EndpointHandle {
     /// Answers a request. A response that comes too late is dropped and counted.
     pub fn respond(&self, key: ServerKey, response: Message) {
         // bounded by the requests that were let in
-        self.addr.do_send(Respond { key, response });
+        let _ticket = self.shared.backlog.ticket();
+        self.addr.do_send(Respond {
+            key,
+            response,
+            _ticket,
+        });
     }
 
     /// Sends a request without Via; the endpoint adds its own. `events` is told what becomes of
@@ -224,6 +231,7 @@ impl EndpointHandle {
             request,
             target,
             sink,
+            _ticket: self.shared.backlog.ticket(),
         };
         match self.addr.try_send(order) {
             Ok(()) => {}
@@ -255,6 +263,15 @@ impl EndpointHandle {
     /// Answers every new request 503 from now on; what is begun goes on.
     pub fn drain(&self) {
         self.addr.do_send(Drain);
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        self.shared.backlog.clone()
+    }
+
+    /// Shows how much waits in the endpoint's mailbox among the metrics.
+    pub fn show(&self) {
+        self.shared.backlog.show(self.shared.shard);
     }
 
     /// How many INVITE dialogs live on this shard.

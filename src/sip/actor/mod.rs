@@ -19,6 +19,7 @@
 //! is not read either, and given up at its hard limit; connections beyond the bound are closed at
 //! once; dialogs beyond the bound are refused. Each has its counter.
 
+mod backlog;
 mod branches;
 mod connections;
 mod datagrams;

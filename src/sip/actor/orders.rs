@@ -1,5 +1,8 @@
 //! What the endpoint is told, and what it tells.
-use super::{Endpoint, RequestFailed, Target};
+use super::{
+    Endpoint, RequestFailed, Target,
+    backlog::{Backlog, Ticket},
+};
 use crate::sip::{
     codec::Message,
     proxy::{LoopMark, Outcome},
@@ -100,7 +103,7 @@ impl Sink {
 /// Messages of one read, all of this shard.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Received(pub Vec<(Message, Peer)>);
+pub(super) struct Received(pub Vec<(Message, Peer)>, pub Ticket);
 
 /// Octets for streams of this shard, from another one.
 #[derive(Message)]
@@ -120,6 +123,7 @@ pub(super) struct Lost(pub ConnectionId);
 pub(super) struct Respond {
     pub key: ServerKey,
     pub response: Message,
+    pub _ticket: Ticket,
 }
 
 #[derive(Message)]
@@ -129,6 +133,7 @@ pub(super) struct Submit {
     pub request: Message,
     pub target: Target,
     pub sink: Sink,
+    pub _ticket: Ticket,
 }
 
 #[derive(Message)]
@@ -198,6 +203,8 @@ pub(super) struct ReleaseDialog(pub Box<str>);
 pub(super) struct Bind {
     pub listen: SocketAddr,
     pub endpoints: Vec<Addr<Endpoint>>,
+    /// Of each of them, how much waits.
+    pub backlogs: Vec<Backlog>,
 }
 
 /// Refuse new work from now on, finish what is begun.

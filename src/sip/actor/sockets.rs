@@ -46,7 +46,9 @@ impl Endpoint {
     }
 
     fn sorter(&self) -> Sorter {
-        Sorter::new(self.shared.shards.clone(), self.wires.neighbours.clone())
+        let doors = self.wires.neighbours.iter().cloned();
+        let doors = doors.zip(self.wires.backlogs.iter().cloned());
+        Sorter::new(self.shared.shards.clone(), doors.collect())
     }
 
     pub(super) fn bind(

@@ -1,4 +1,4 @@
-use super::{Endpoint, orders::Received};
+use super::{Endpoint, backlog::Backlog, orders::Received};
 use crate::{
     net::Shards,
     sip::{codec::Message, transaction::Peer},
@@ -8,12 +8,12 @@ use actix::prelude::*;
 /// Sorts the messages of one read by the shard that owns their Call-ID.
 pub(super) struct Sorter {
     shards: Shards,
-    endpoints: Vec<Addr<Endpoint>>,
+    endpoints: Vec<(Addr<Endpoint>, Backlog)>,
     batches: Vec<Vec<(Message, Peer)>>,
 }
 
 impl Sorter {
-    pub fn new(shards: Shards, endpoints: Vec<Addr<Endpoint>>) -> Self {
+    pub fn new(shards: Shards, endpoints: Vec<(Addr<Endpoint>, Backlog)>) -> Self {
         let batches = endpoints.iter().map(|_| Vec::new()).collect();
         Self {
             shards,
@@ -34,14 +34,14 @@ impl Sorter {
     /// here, in order, and goes first next time.
     pub fn flush(&mut self) -> bool {
         let mut full = false;
-        for (batch, endpoint) in self.batches.iter_mut().zip(&self.endpoints) {
+        for (batch, (endpoint, backlog)) in self.batches.iter_mut().zip(&self.endpoints) {
             if batch.is_empty() {
                 continue;
             }
-            match endpoint.try_send(Received(std::mem::take(batch))) {
+            match endpoint.try_send(Received(std::mem::take(batch), backlog.ticket())) {
                 // a stopped endpoint has no use for messages
                 Ok(()) | Err(SendError::Closed(_)) => {}
-                Err(SendError::Full(Received(kept))) => {
+                Err(SendError::Full(Received(kept, _))) => {
                     *batch = kept;
                     full = true;
                 }

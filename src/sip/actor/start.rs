@@ -1,5 +1,6 @@
 use super::{
-    Endpoint, EndpointHandle, Incoming, directory::Directory, handle::Shared, orders::Bind,
+    Endpoint, EndpointHandle, Incoming, backlog::Backlog, directory::Directory, handle::Shared,
+    orders::Bind,
 };
 use crate::{
     net::{self, Port, Shards},
@@ -91,6 +92,7 @@ where
             local: OnceLock::new(),
             dialogs: AtomicUsize::new(0),
             requests: AtomicU64::new(1),
+            backlog: Backlog::default(),
             loop_key: loop_key.clone(),
         });
         let (directory, tap, user) = (directory.clone(), tap.clone(), user.clone());
@@ -121,6 +123,7 @@ async fn bind_all(mut listen: SocketAddr, handles: &[EndpointHandle]) -> Result<
         let order = Bind {
             listen,
             endpoints: endpoints.clone(),
+            backlogs: handles.iter().map(EndpointHandle::backlog).collect(),
         };
         let bound = endpoint
             .send(order)

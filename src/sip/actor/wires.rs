@@ -1,5 +1,6 @@
 use super::{
     Endpoint,
+    backlog::Backlog,
     connections::Connections,
     directory::{Directory, owner},
     orders::{Lost, WriteFor},
@@ -21,6 +22,7 @@ pub(super) struct Wires {
     pub connections: Connections,
     pub directory: Directory,
     pub neighbours: Vec<Addr<Endpoint>>,
+    pub backlogs: Vec<Backlog>,
     pub metrics: Metrics,
     foreign: Vec<Vec<(ConnectionId, Message)>>,
 }
@@ -37,14 +39,16 @@ impl Wires {
             connections: Connections::default(),
             directory,
             neighbours: Vec::new(),
+            backlogs: Vec::new(),
             metrics,
             foreign: Vec::new(),
         }
     }
 
-    pub fn meet(&mut self, neighbours: Vec<Addr<Endpoint>>) {
+    pub fn meet(&mut self, neighbours: Vec<Addr<Endpoint>>, backlogs: Vec<Backlog>) {
         self.foreign = neighbours.iter().map(|_| Vec::new()).collect();
         self.neighbours = neighbours;
+        self.backlogs = backlogs;
     }
 
     /// Sends now (datagrams) or with the next [`flush`](Self::flush) (streams).
@@ -54,7 +58,7 @@ impl Wires {
             (_, Some(connection)) => self.send_stream(connection, message)?,
             (_, None) => return Err(Unsendable),
         }
-        self.metrics.sent(message);
+        self.metrics.sent(message, to.transport);
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! The table of client transactions.
 use super::{
-    ClientInvite, ClientOther, ConnectionId, Dropped, Effect, Misplaced, News, Outgoing, Peer,
-    RequestId, Step, Timers, derived, key,
+    ClientInvite, ClientOther, ConnectionId, Dropped, Effect, End, Misplaced, News, Outgoing, Peer,
+    RequestId, Side, Step, Timers,
+    completed::{Completed, Pending},
+    derived, key,
 };
 use crate::sip::codec::{Message, Method};
 use hashbrown::HashMap;
@@ -22,6 +24,7 @@ pub(super) struct Clients {
     /// Which transactions end with which stream.
     streams: BTreeSet<(ConnectionId, u32)>,
     scratch: String,
+    completed: Vec<Completed>,
 }
 
 struct Client {
@@ -34,6 +37,8 @@ struct Client {
     request: Option<Message>,
     ack: Option<Message>,
     cancel: Cancel,
+    /// Until its final response.
+    pending: Option<Pending>,
     armed: Option<Instant>,
 }
 
@@ -86,6 +91,7 @@ impl Clients {
             deadlines: BTreeSet::new(),
             streams: BTreeSet::new(),
             scratch: String::new(),
+            completed: Vec::new(),
         }
     }
 
@@ -116,7 +122,7 @@ impl Clients {
             return Err(Unsent::Shape);
         }
         let reliable = to.transport.is_reliable();
-        let (machine, step) = match method {
+        let (machine, step) = match &method {
             Method::Invite => {
                 let (machine, step) = ClientInvite::start(&self.timers, reliable, now);
                 (Machine::Invite(machine), step)
@@ -126,7 +132,7 @@ impl Clients {
                 (Machine::Other(machine), step)
             }
         };
-        let index = self.insert(id, machine, request, to);
+        let index = self.insert(id, machine, request, to, Pending::new(method, now));
         self.perform(index, step, None, now, effects);
         Ok(())
     }
@@ -137,6 +143,7 @@ impl Clients {
         machine: Machine,
         request: Message,
         to: Peer,
+        pending: Pending,
     ) -> u32 {
         let key: Arc<str> = self.scratch.as_str().into();
         let index = self.table.insert(Client {
@@ -147,6 +154,7 @@ impl Clients {
             request: Some(request),
             ack: None,
             cancel: Cancel::No,
+            pending: Some(pending),
             armed: None,
         });
         let index = u32::try_from(index).expect("the limit is far below 2^32");
@@ -258,6 +266,10 @@ impl Clients {
         self.perform(index, step, None, now, effects);
     }
 
+    pub fn completed(&mut self) -> impl Iterator<Item = Completed> {
+        self.completed.drain(..)
+    }
+
     pub fn next_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
@@ -298,6 +310,10 @@ impl Clients {
         };
         if client.machine.has_final_response() {
             client.request = None;
+            let end = end(step.tell, response.as_ref());
+            let ended = end.and_then(|end| Some((client.pending.take()?, end)));
+            let completed = ended.map(|(pending, end)| pending.complete(Side::Client, end, now));
+            self.completed.extend(completed);
         }
         if let Some(message) = message {
             effects.push_back(Effect::Send {
@@ -357,6 +373,16 @@ impl Clients {
         if let Some(at) = next {
             self.deadlines.insert((at, index));
         }
+    }
+}
+
+/// What the news of a transaction without a final response so far mean for it.
+fn end(news: Option<News>, response: Option<&Message>) -> Option<End> {
+    match news? {
+        News::Response => response.and_then(Message::code).map(End::Answered),
+        News::TimedOut => Some(End::TimedOut),
+        News::TransportFailed => Some(End::Failed),
+        News::Ack | News::Abandoned => None,
     }
 }
 

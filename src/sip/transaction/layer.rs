@@ -1,5 +1,5 @@
 use super::{
-    ConnectionId, Effect, Misplaced, Peer, RequestId, ServerKey, Timers,
+    Completed, ConnectionId, Effect, Misplaced, Peer, RequestId, ServerKey, Timers,
     clients::{Clients, Unsent},
     servers::Servers,
 };
@@ -108,6 +108,11 @@ impl Layer {
     /// Takes the next effect, oldest first.
     pub fn next_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
+    }
+
+    /// Takes the transactions that have ended, in no order.
+    pub fn completed(&mut self) -> impl Iterator<Item = Completed> {
+        self.servers.completed().chain(self.clients.completed())
     }
 
     /// How many server transactions live.

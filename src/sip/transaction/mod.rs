@@ -6,6 +6,7 @@
 mod client_invite;
 mod client_other;
 mod clients;
+mod completed;
 mod derived;
 mod effect;
 mod key;
@@ -22,6 +23,7 @@ mod timers;
 pub use client_invite::ClientInvite;
 pub use client_other::ClientOther;
 pub use clients::Unsent;
+pub use completed::{Completed, End, Side};
 pub use effect::{Dropped, Effect, RequestId, ServerKey};
 pub use layer::Layer;
 pub use peer::{ConnectionId, Peer, Transport};

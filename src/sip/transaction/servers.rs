@@ -1,7 +1,9 @@
 //! The table of server transactions.
 use super::{
-    Dropped, Effect, Misplaced, News, Outgoing, Peer, ServerInvite, ServerKey, ServerOther, Step,
-    Timers, key,
+    Dropped, Effect, End, Misplaced, News, Outgoing, Peer, ServerInvite, ServerKey, ServerOther,
+    Side, Step, Timers,
+    completed::{Completed, Pending},
+    key,
 };
 use crate::sip::codec::{Builder, Message, Method, Via};
 use hashbrown::HashMap;
@@ -23,6 +25,7 @@ pub(super) struct Servers {
     by_key: HashMap<Arc<str>, u32>,
     deadlines: BTreeSet<(Instant, u32)>,
     scratch: String,
+    completed: Vec<Completed>,
 }
 
 struct Server {
@@ -36,6 +39,8 @@ struct Server {
     response: Option<Message>,
     /// The To tag of our responses, once the response itself is gone.
     tag: Option<Box<str>>,
+    /// Until its final response.
+    pending: Option<Pending>,
     armed: Option<Instant>,
 }
 
@@ -106,6 +111,7 @@ impl Servers {
             by_key: HashMap::new(),
             deadlines: BTreeSet::new(),
             scratch: String::new(),
+            completed: Vec::new(),
         }
     }
 
@@ -170,7 +176,13 @@ impl Servers {
             true => Machine::Invite(ServerInvite::start(&self.timers, now)),
             false => Machine::Other(ServerOther::start(&self.timers, now)),
         };
-        let key = self.insert(machine, reply_to, is_invite.then(|| request.clone()));
+        let pending = Pending::new(method.clone(), now);
+        let key = self.insert(
+            machine,
+            reply_to,
+            is_invite.then(|| request.clone()),
+            pending,
+        );
         self.arm(key.index);
         match method {
             Method::Cancel => self.handle_cancel(key, request, &via, now, effects),
@@ -178,7 +190,13 @@ impl Servers {
         }
     }
 
-    fn insert(&mut self, machine: Machine, reply_to: Peer, invite: Option<Message>) -> ServerKey {
+    fn insert(
+        &mut self,
+        machine: Machine,
+        reply_to: Peer,
+        invite: Option<Message>,
+        pending: Pending,
+    ) -> ServerKey {
         self.serial = self.serial.wrapping_add(1);
         let key: Arc<str> = self.scratch.as_str().into();
         let index = self.table.insert(Server {
@@ -189,6 +207,7 @@ impl Servers {
             invite,
             response: None,
             tag: None,
+            pending: Some(pending),
             armed: None,
         });
         let index = u32::try_from(index).expect("the limit is far below 2^32");
@@ -284,12 +303,20 @@ impl Servers {
         server.response = Some(response);
         if code >= 200 {
             server.invite = None;
+            let pending = server.pending.take();
+            let completed =
+                pending.map(|pending| pending.complete(Side::Server, End::Answered(code), now));
+            self.completed.extend(completed);
         }
         self.perform(key.index, step, effects);
         if let Some(server) = self.get_mut(key) {
             server.let_go();
         }
         Ok(())
+    }
+
+    pub fn completed(&mut self) -> impl Iterator<Item = Completed> {
+        self.completed.drain(..)
     }
 
     pub fn reply_to(&self, key: ServerKey) -> Option<Peer> {

@@ -45,8 +45,6 @@ impl Link {
     pub(in crate::msrp::actor) fn feed(self: &Rc<Self>, from: &Rc<Self>) {
         let feeders = &self.feeders;
         feeders.waiting.borrow_mut().push_back(Rc::downgrade(from));
-        self.board.metrics.pauses.increment(1);
-        self.board.metrics.paused.increment(1);
         if !feeders.is_releasing.replace(true) {
             actix_rt::spawn(release(self.clone()));
         }
@@ -172,11 +170,7 @@ async fn release(link: Rc<Link>) {
         if !link.is_down() {
             link.outlet().when_low().await;
         }
-        let before = feeders.count();
         let next = feeders.next(|feeder| link.is_down() || !link.is_full(feeder));
-        for _ in feeders.count()..before {
-            link.board.metrics.paused.decrement(1);
-        }
         match next {
             Some(feeder) => {
                 feeder.resume();
