@@ -155,6 +155,8 @@ const LOADGEN_MAY_USE: &[&str] = &[
     "content",
     "profile",
     "telemetry",
+    // it starts a server of its own
+    "cli",
     // its long runs measure the deferred function without a network
     "deferred",
     "policy",

@@ -7,14 +7,14 @@
 //! `RESTANTE_CRASH_SEED=… cargo test --test crash`. `RESTANTE_CRASH_KILLS=200` kills more often.
 mod harness;
 // the load generator's plan and ledger, as they are
-#[allow(dead_code)]
-#[path = "../loadgen/src/ledger.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../loadgen/src/ledger/mod.rs"]
 mod ledger;
 #[allow(dead_code)]
 #[path = "../loadgen/src/octets.rs"]
 mod octets;
 #[allow(dead_code)]
-#[path = "../loadgen/src/plan.rs"]
+#[path = "../loadgen/src/plan/mod.rs"]
 mod plan;
 
 #[path = "crash/clients.rs"]
@@ -30,7 +30,7 @@ use clients::Clients;
 use harness::Server;
 use notes::Notes;
 use octets::Numbers;
-use plan::{Plan, Sizes};
+use plan::{Part, Plan, Sizes};
 use restante::{
     client::{self, Device, DeviceConfig, Host, Outcome, Outgoing, Peer},
     identity::Address,
@@ -59,13 +59,8 @@ const AFTERMATH: Duration = Duration::from_secs(60);
 fn promised_messages_survive_every_kill_and_arrive_exactly_once() {
     let (seed, kills) = (seed(), kills());
     println!("seed {seed}: repeat with RESTANTE_CRASH_SEED={seed}");
-    let plan = Plan {
-        seed,
-        senders: SENDERS,
-        receivers: RECEIVERS,
-        messages: NO_END,
-        sizes: Sizes::between(1, 3 * 1024 * 1024),
-    };
+    let sizes = Sizes::between(1, 3 * 1024 * 1024);
+    let plan = Plan::of(seed, Part::apart(SENDERS, RECEIVERS, NO_END, sizes));
     let notes = Notes::new(plan.clone());
     let mut server = Server::start();
     for user in 0..plan.users() {

@@ -1,127 +1,243 @@
-//! One thread's clients: every user of the run belongs to one thread.
+//! One thread's clients: every user of a stage belongs to one thread.
 use crate::{
     book::Book,
+    course::Stage,
     device::{Device, Failure, Host},
     ledger::Acknowledged,
-    plan::{Plan, Planned},
-    users::Names,
+    pace::Pace,
+    plan::{Part, Plan, Planned},
+    scenario::Scenario,
+    series::Kind,
+    users::{Names, Rooms},
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use restante::clock;
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a logout at the end may take: the server may be gone.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// How long a device that has logged out still takes what was on its way.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What every thread of a run is told.
 #[derive(Clone)]
 pub struct Orders {
     /// The load.
     pub plan: Plan,
+    /// What is done, in this order.
+    pub stages: Arc<[Stage]>,
     /// How its users are called.
     pub names: Names,
+    /// How its groups are called.
+    pub rooms: Rooms,
     /// Where everything is written down.
     pub book: Book,
-    /// How the devices reach the server, and how they send.
-    pub host: crate::device::Settings,
+    /// How the devices reach the server, one for each own address.
+    pub hosts: Vec<crate::device::Settings>,
     /// Threads there are.
     pub threads: usize,
-    /// Clients of one thread at work at the same time.
-    pub window: usize,
-    /// Times a message is sent again.
-    pub retries: u32,
-    /// How long nothing may happen before what is outstanding counts as lost.
-    pub patience: Duration,
+    /// Whether the server is killed now and then.
+    pub is_killed: bool,
 }
 
-/// The clients of one thread.
-pub struct Crew {
+/// The clients of one thread in one stage; clones are the same.
+#[derive(Clone)]
+pub struct Crew(Rc<Inner>);
+
+struct Inner {
     orders: Orders,
+    stage: usize,
     thread: usize,
-    host: Host,
+    hosts: Rc<[Host]>,
     devices: RefCell<HashMap<usize, Rc<Device>>>,
 }
 
 impl Crew {
-    /// The clients of thread number `thread`, on the calling arbiter.
+    /// The clients of thread number `thread` in the first stage, on the calling arbiter.
     ///
     /// Errors: a sentence for the user if no socket can be opened.
     pub async fn gather(orders: Orders, thread: usize) -> Result<Self, String> {
-        let host = Host::start(&orders.host).await?;
-        Ok(Self {
+        let mut hosts = Vec::new();
+        for settings in &orders.hosts {
+            hosts.push(Host::start(settings).await?);
+        }
+        Ok(Self(Rc::new(Inner {
             orders,
+            stage: 0,
             thread,
-            host,
+            hosts: hosts.into(),
             devices: RefCell::default(),
-        })
+        })))
+    }
+
+    /// The clients of the same thread in another stage.
+    pub fn in_stage(&self, stage: usize) -> Self {
+        let Inner { orders, hosts, .. } = &*self.0;
+        Self(Rc::new(Inner {
+            orders: orders.clone(),
+            stage,
+            thread: self.0.thread,
+            hosts: hosts.clone(),
+            devices: RefCell::default(),
+        }))
     }
 
     pub fn plan(&self) -> &Plan {
-        &self.orders.plan
+        &self.0.orders.plan
+    }
+
+    pub fn part(&self) -> &Part {
+        &self.0.orders.plan.parts[self.0.stage]
+    }
+
+    pub fn stage(&self) -> &Stage {
+        &self.0.orders.stages[self.0.stage]
+    }
+
+    pub fn stage_index(&self) -> usize {
+        self.0.stage
     }
 
     pub fn book(&self) -> &Book {
-        &self.orders.book
+        &self.0.orders.book
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.0.orders.names
+    }
+
+    pub fn rooms(&self) -> &Rooms {
+        &self.0.orders.rooms
+    }
+
+    pub fn thread(&self) -> usize {
+        self.0.thread
+    }
+
+    pub fn threads(&self) -> usize {
+        self.0.orders.threads
+    }
+
+    pub fn pace(&self) -> Pace {
+        self.stage().load.pace(self.threads())
     }
 
     pub fn window(&self) -> usize {
-        self.orders.window
+        self.pace().window
     }
 
-    pub fn retries(&self) -> u32 {
-        self.orders.retries
+    /// How often a message is sent again; `None`: until patience ends.
+    pub fn retries(&self) -> Option<u32> {
+        self.stage().load.retries(self.0.orders.is_killed)
     }
 
     pub fn patience(&self) -> Duration {
-        self.orders.patience
+        self.stage().load.patience
     }
 
-    /// The senders who belong to this thread.
-    pub fn senders(&self) -> impl Iterator<Item = usize> + use<> {
-        (self.thread..self.orders.plan.senders).step_by(self.orders.threads)
+    /// Whether the run cannot go on.
+    pub fn is_broken(&self) -> bool {
+        self.book().pages().broken.is_some()
     }
 
-    /// The receivers who belong to this thread.
-    pub fn receivers(&self) -> impl Iterator<Item = usize> + use<> {
-        let plan = &self.orders.plan;
-        (plan.senders + self.thread..plan.users()).step_by(self.orders.threads)
+    /// The users who belong to this thread.
+    pub fn users(&self) -> impl Iterator<Item = usize> + '_ {
+        let part = self.part();
+        (0..part.users()).filter(|user| part.lane(*user) % self.threads() == self.0.thread)
+    }
+
+    /// The receivers who belong to this thread, were away, and may have something waiting.
+    pub fn receivers(&self) -> impl Iterator<Item = usize> + '_ {
+        let plan = self.plan();
+        let parts = match self.stage().scenario {
+            Scenario::Retrieve if self.0.stage > 0 => &plan.parts[..self.0.stage],
+            Scenario::Retrieve => &plan.parts[..],
+            _ => std::slice::from_ref(self.part()),
+        };
+        let waits = |user: usize| {
+            parts.iter().any(|part| part.is_away(user)) || self.book().outstanding_of(user) > 0
+        };
+        let users = (self.0.thread..plan.users()).step_by(self.threads());
+        users.filter(move |user| waits(*user))
+    }
+
+    /// Whether `user` has a device.
+    pub fn is_here(&self, user: usize) -> bool {
+        self.0.devices.borrow().contains_key(&user)
     }
 
     /// Logs `user` in; says whether it did.
     pub async fn log_in(&self, user: usize) -> bool {
+        self.log_in_due(user, clock::now()).await
+    }
+
+    /// Logs `user` in, which was due at `due`.
+    pub async fn log_in_due(&self, user: usize, due: Instant) -> bool {
         let begun = clock::now();
         let logged_in = match self.device(user) {
             Ok(device) => {
-                device.listen(begun, self.orders.book.clone());
-                device.log_in().await
+                device.listen(due, self.book().clone());
+                self.in_time(device.log_in()).await
             }
             Err(failure) => Err(failure),
         };
-        match logged_in {
-            Ok(()) => {
-                let now = clock::now();
-                self.orders.book.logged_in(now - begun, now);
-                true
-            }
-            Err(failure) => {
-                let why = format!("login: {}", failure.reason);
-                self.orders.book.refused(None, &why);
-                false
-            }
+        let is_here = self.registered(Kind::Login, logged_in, (due, begun));
+        if !is_here {
+            self.0.devices.borrow_mut().remove(&user);
         }
+        is_here
+    }
+
+    /// Refreshes the login of `user`; says whether that was granted.
+    pub async fn refresh(&self, user: usize) -> bool {
+        self.refresh_due(user, clock::now()).await
+    }
+
+    /// Refreshes the login of `user`, which was due at `due`.
+    pub async fn refresh_due(&self, user: usize, due: Instant) -> bool {
+        let begun = clock::now();
+        let refreshed = match self.device(user) {
+            Ok(device) => self.in_time(device.log_in()).await,
+            Err(failure) => Err(failure),
+        };
+        self.registered(Kind::Refresh, refreshed, (due, begun))
     }
 
     /// Logs `user` out and forgets its device.
-    pub async fn log_out(&self, user: usize) {
-        let device = self.devices.borrow_mut().remove(&user);
-        if let Some(device) = device {
-            device.log_out().await;
-        }
+    pub async fn log_out(&self, user: usize) -> bool {
+        self.log_out_due(user, clock::now()).await
     }
 
-    /// Logs everybody out who is still there.
+    /// Logs `user` out, which was due at `due`.
+    pub async fn log_out_due(&self, user: usize, due: Instant) -> bool {
+        let begun = clock::now();
+        let device = self.0.devices.borrow_mut().remove(&user);
+        let Some(device) = device else {
+            return true;
+        };
+        let out = self.in_time(device.log_out()).await;
+        actix_rt::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            drop(device);
+        });
+        self.registered(Kind::Logout, out, (due, begun))
+    }
+
+    /// Logs everybody out who is still there; that is no part of the load.
     pub async fn leave(&self) {
-        let users: Vec<usize> = self.devices.borrow().keys().copied().collect();
-        stream::iter(users)
-            .for_each_concurrent(self.window(), |user| self.log_out(user))
+        let devices = std::mem::take(&mut *self.0.devices.borrow_mut());
+        stream::iter(devices.into_values())
+            .for_each_concurrent(self.window(), |device| async move {
+                let _ = tokio::time::timeout(LEAVING, device.log_out()).await;
+            })
             .await;
     }
 
@@ -129,18 +245,58 @@ impl Crew {
     ///
     /// Errors: what became of it instead.
     pub async fn send(&self, message: &Planned, content: Bytes) -> Result<Acknowledged, Failure> {
-        let to = self.orders.names.address(message.receiver);
-        let id = self.orders.plan.message_id(message.number);
-        self.device(message.sender)?.send(&to, &id, content).await
+        let to = match message.group {
+            Some(group) => self.rooms().address(self.0.stage, group),
+            None => self.names().address(message.receiver),
+        };
+        let id = self.plan().message_id(message.number);
+        let stage = self.stage();
+        let mode = stage.load.mode(stage.scenario);
+        let device = self.device(message.sender)?;
+        self.in_time(device.send(&to, &id, content, mode)).await
     }
 
-    fn device(&self, user: usize) -> Result<Rc<Device>, Failure> {
-        let mut devices = self.devices.borrow_mut();
+    /// The device of `user`.
+    ///
+    /// Errors: if there can be none.
+    pub fn device(&self, user: usize) -> Result<Rc<Device>, Failure> {
+        let mut devices = self.0.devices.borrow_mut();
         if let Some(device) = devices.get(&user) {
             return Ok(device.clone());
         }
-        let device = Rc::new(self.host.device(user, &self.orders.names)?);
+        let host = &self.0.hosts[user / self.threads() % self.0.hosts.len()];
+        let device = Rc::new(host.device(user, self.names())?);
         devices.insert(user, device.clone());
         Ok(device)
+    }
+
+    /// Waits for an answer as long as one may take.
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = self.stage().load.timeout(self.0.orders.is_killed);
+        let in_time = tokio::time::timeout(limit, answer).await;
+        in_time.unwrap_or_else(|_| Err(Failure::late(limit)))
+    }
+
+    fn registered(
+        &self,
+        kind: Kind,
+        answer: Result<(), Failure>,
+        since: (Instant, Instant),
+    ) -> bool {
+        let now = clock::now();
+        match answer {
+            Ok(()) => {
+                self.book().registered(kind, since, now);
+                true
+            }
+            Err(failure) => {
+                let why = format!("{}: {}", kind.name(), failure.reason);
+                self.book().refused(None, failure.kind(), &why, since, now);
+                false
+            }
+        }
     }
 }

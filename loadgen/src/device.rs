@@ -1,9 +1,10 @@
 //! The device of one user, as the scenes use it: the client library, and what its outcomes mean
 //! to the ledger.
 use crate::{
-    args::{Mode, Server},
+    args::Mode,
     book::Book,
     ledger::{Acknowledged, Delivery},
+    series::Kind,
     users::Names,
 };
 use bytes::Bytes;
@@ -13,27 +14,32 @@ use restante::{
     identity::Address,
     profile::mime,
 };
-use std::time::{Duration, Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 /// How long a login lasts, if it is not renewed: what a killed run leaves behind is soon gone.
 const LOGIN: Duration = Duration::from_secs(600);
 
+/// User part of what makes groups, where the server's configuration says nothing else.
+const FACTORY: &str = "conference-factory";
+
 /// Received messages a device may have at hand before the book has taken them.
 const INBOX: usize = 256;
 
-/// How devices reach the server, and how they send.
+/// How devices reach the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
     config: client::Config,
     server: Peer,
-    mode: client::Mode,
 }
 
 impl Settings {
-    /// As the command line says.
-    pub fn new(server: &Server, mode: Mode) -> Self {
+    /// Devices at the address `local`, for a server that speaks SIP at `sip`.
+    pub fn new(local: IpAddr, sip: SocketAddr, tcp: bool) -> Self {
         let config = client::Config {
-            bind: server.local,
+            bind: local,
             // the book counts what comes twice, and sends again itself
             remembered: 0,
             attempts: 1,
@@ -41,19 +47,11 @@ impl Settings {
             sync: false,
             ..client::Config::default()
         };
-        Self {
-            config,
-            server: if server.tcp {
-                Peer::tcp(server.sip)
-            } else {
-                Peer::udp(server.sip)
-            },
-            mode: match mode {
-                Mode::Auto => client::Mode::Auto,
-                Mode::Pager => client::Mode::Pager,
-                Mode::Channel => client::Mode::Channel,
-            },
-        }
+        let server = match tcp {
+            true => Peer::tcp(sip),
+            false => Peer::udp(sip),
+        };
+        Self { config, server }
     }
 }
 
@@ -68,7 +66,6 @@ pub struct Device {
     device: client::Device,
     user: usize,
     names: Names,
-    mode: client::Mode,
 }
 
 /// Why something was not done.
@@ -78,6 +75,27 @@ pub struct Failure {
     pub reason: String,
     /// Whether trying again is of no use.
     pub is_final: bool,
+    /// Whether the server said so; otherwise no answer came.
+    pub is_refusal: bool,
+}
+
+impl Failure {
+    /// No answer came within `limit`.
+    pub fn late(limit: Duration) -> Self {
+        Self {
+            reason: format!("no answer within {}", humantime::format_duration(limit)),
+            is_final: false,
+            is_refusal: false,
+        }
+    }
+
+    /// What it counts as.
+    pub fn kind(&self) -> Kind {
+        match self.is_refusal {
+            true => Kind::Refused,
+            false => Kind::Failed,
+        }
+    }
 }
 
 impl From<client::ClientError> for Failure {
@@ -87,6 +105,10 @@ impl From<client::ClientError> for Failure {
         let reason = text.split(" (").next().unwrap_or(&text).to_owned();
         Self {
             is_final: !error.is_transient(),
+            is_refusal: matches!(
+                error,
+                client::ClientError::Refused { .. } | client::ClientError::Unauthorized { .. }
+            ),
             reason,
         }
     }
@@ -119,7 +141,6 @@ impl Host {
             device: client::Device::new(&self.host, config),
             user,
             names: names.clone(),
-            mode: self.settings.mode,
         })
     }
 }
@@ -141,8 +162,23 @@ impl Device {
     }
 
     /// Logs out; who does not hear of it will find nobody there.
-    pub async fn log_out(&self) {
-        let _ = self.device.unregister().await;
+    ///
+    /// Errors: the refusal.
+    pub async fn log_out(&self) -> Result<(), Failure> {
+        self.device.unregister().await?;
+        Ok(())
+    }
+
+    /// Makes a group of this user and `members`; returns its address.
+    ///
+    /// Errors: the refusal.
+    pub async fn call_together(&self, members: &[String]) -> Result<String, Failure> {
+        let domain = self.device.address().domain().unwrap_or_default();
+        let factory = address(&format!("sip:{FACTORY}@{domain}"))?;
+        let members: Result<Vec<Address>, Failure> =
+            members.iter().map(|member| address(member)).collect();
+        let place = self.device.call_together(&factory, &members?, None).await?;
+        Ok(place.group().to_string())
     }
 
     /// Sends `content` to `to` under the id `message_id`.
@@ -153,10 +189,15 @@ impl Device {
         to: &str,
         message_id: &str,
         content: Bytes,
+        mode: Mode,
     ) -> Result<Acknowledged, Failure> {
         let outgoing = Outgoing {
             message_id: Some(message_id.to_owned()),
-            mode: self.mode,
+            mode: match mode {
+                Mode::Auto => client::Mode::Auto,
+                Mode::Pager => client::Mode::Pager,
+                Mode::Channel => client::Mode::Channel,
+            },
             ..Outgoing::new(address(to)?, mime::OCTETS, Content::Bytes(content))
         };
         match self.device.send(outgoing).await?.outcome {
@@ -165,6 +206,7 @@ impl Device {
             Outcome::Refused { code, reason } => Err(Failure {
                 reason: format!("{code} {reason}"),
                 is_final: !is_transient(code),
+                is_refusal: true,
             }),
         }
     }
@@ -212,5 +254,6 @@ fn address(text: &str) -> Result<Address, Failure> {
     Address::parse(text).map_err(|error| Failure {
         reason: format!("{text} is no address: {error}"),
         is_final: true,
+        is_refusal: false,
     })
 }

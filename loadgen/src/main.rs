@@ -1,9 +1,12 @@
 //! The load generator: many concurrent clients against one server, and a ledger of every message.
 mod args;
 mod book;
+mod course;
 mod crew;
 mod deferred;
 mod device;
+mod journal;
+mod keeper;
 mod latency;
 #[allow(dead_code, reason = "the crash test takes this file too")]
 mod ledger;
@@ -11,13 +14,14 @@ mod limits;
 #[allow(dead_code, reason = "runs are about to be shown by it")]
 mod live;
 mod octets;
+mod pace;
 mod plan;
 mod progress;
 mod relay;
 #[allow(dead_code, reason = "its page is about to be offered")]
 mod report;
 mod run;
-mod scene;
+mod scenario;
 #[allow(dead_code, reason = "runs are about to be watched by it")]
 mod scrape;
 #[allow(dead_code, reason = "the book is about to feed it")]
@@ -36,7 +40,11 @@ const NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
     let outcome = match &args::Arguments::parse().command {
-        args::Command::Scenario(scenario) => play(scenario),
+        args::Command::Scenario(chosen) => play(&course::Course::of(chosen)),
+        args::Command::Run { file, options } => {
+            course::Course::read(file, options).and_then(|course| play(&course))
+        }
+        args::Command::Judge { file } => judge(file),
         args::Command::Relay(options) => relay::run(options).map(clean_or_broken),
         args::Command::Deferred(options) => deferred::run(options).map(clean_or_broken),
         args::Command::Store { command } => store::run(command).map(clean_or_broken),
@@ -48,10 +56,16 @@ fn main() -> ExitCode {
     })
 }
 
-fn play(scenario: &args::Scenario) -> Result<ExitCode, String> {
-    let report = actix::System::new().block_on(run::run(scenario))?;
+fn play(course: &course::Course) -> Result<ExitCode, String> {
+    let report = actix::System::new().block_on(run::run(course))?;
     println!("{report}");
     Ok(exit_code(&report))
+}
+
+fn judge(file: &std::path::Path) -> Result<ExitCode, String> {
+    let report = run::judge(file)?;
+    println!("{report}");
+    Ok(clean_or_broken(report.is_clean()))
 }
 
 fn clean_or_broken(is_clean: bool) -> ExitCode {
@@ -67,7 +81,7 @@ fn exit_code(report: &report::Report) -> ExitCode {
         return ExitCode::from(BROKEN);
     }
     if report.did_nothing() {
-        eprintln!("loadgen: not one message was acknowledged");
+        eprintln!("loadgen: nothing of what was to be done succeeded");
         return ExitCode::from(NOT_RUN);
     }
     if report.is_retrieved && report.ledger.waiting > 0 {

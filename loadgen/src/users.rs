@@ -1,11 +1,12 @@
 //! The run's users: how they are called, and how the server gets to know them.
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
+    collections::HashMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -51,6 +52,49 @@ impl Names {
     pub fn password(&self, index: usize) -> String {
         format!("load-{index}-secret")
     }
+}
+
+/// The names of the groups of a run; clones are the same.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    domain: String,
+    seed: u64,
+    /// Groups that a member made, by stage and number.
+    made: Arc<Mutex<HashMap<(usize, usize), String>>>,
+}
+
+impl Rooms {
+    /// Groups of `domain` in the run of `seed`.
+    pub fn new(domain: &str, seed: u64) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            seed,
+            made: Arc::default(),
+        }
+    }
+
+    /// The address of group `group` of a stage.
+    pub fn address(&self, stage: usize, group: usize) -> String {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(&(stage, group))
+            .cloned()
+            .unwrap_or_else(|| format!("sip:load-{:x}-{stage}-{group}@{}", self.seed, self.domain))
+    }
+
+    /// A member made group `group` of a stage, and this is its address.
+    pub fn learn(&self, stage: usize, group: usize, address: String) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert((stage, group), address);
+    }
+}
+
+/// A group as the admin API is told.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// Its address.
+    pub address: String,
+    /// The addresses of its members.
+    pub members: Vec<String>,
 }
 
 /// Why the users could not be made.
@@ -119,7 +163,37 @@ impl Registry {
         count: usize,
         made: impl Fn(usize) + Sync,
     ) -> Result<(), UsersError> {
-        let next = AtomicUsize::new(0);
+        self.make_all(count, made, |index| {
+            let address = names.address(index);
+            let document = json!({ "address": address, "password": names.password(index) });
+            ("subscribers", address, document)
+        })
+    }
+
+    /// Makes groups; those that exist already are left as they are.
+    ///
+    /// Errors: as for `make`.
+    pub fn make_groups(&self, rooms: &[Room]) -> Result<(), UsersError> {
+        let nobody = |_| {};
+        self.make_all(rooms.len(), nobody, |index| {
+            let Room { address, members } = &rooms[index];
+            let members: Vec<Value> = members
+                .iter()
+                .map(|member| json!({ "address": member }))
+                .collect();
+            let document = json!({ "address": address, "members": members });
+            ("groups", address.clone(), document)
+        })
+    }
+
+    /// Posts `count` documents, several at a time.
+    fn make_all(
+        &self,
+        count: usize,
+        made: impl Fn(usize) + Sync,
+        document: impl Fn(usize) -> (&'static str, String, Value) + Sync,
+    ) -> Result<(), UsersError> {
+        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let failed = Mutex::new(None);
         let work = || {
             let agent = agent();
@@ -128,8 +202,8 @@ impl Registry {
                 if index >= count {
                     return;
                 }
-                match self.make_one(&agent, names, index) {
-                    Ok(()) => made(index + 1),
+                match self.make_one(&agent, document(index)) {
+                    Ok(()) => made(done.fetch_add(1, Ordering::Relaxed) + 1),
                     Err(error) => {
                         next.store(count, Ordering::Relaxed);
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,12 +222,15 @@ impl Registry {
         failed.map_or(Ok(()), Err)
     }
 
-    fn make_one(&self, agent: &ureq::Agent, names: &Names, index: usize) -> Result<(), UsersError> {
-        let address = names.address(index);
+    fn make_one(
+        &self,
+        agent: &ureq::Agent,
+        (kind, address, document): (&str, String, Value),
+    ) -> Result<(), UsersError> {
         let answer = agent
-            .post(format!("http://{}/api/v1/subscribers", self.server))
+            .post(format!("http://{}/api/v1/{kind}", self.server))
             .header("Authorization", format!("Bearer {}", self.token))
-            .send_json(json!({ "address": address, "password": names.password(index) }));
+            .send_json(document);
         let mut answer = answer.map_err(|error| UsersError::NoAnswer {
             server: self.server,
             error,

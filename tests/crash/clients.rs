@@ -104,14 +104,15 @@ async fn play(stage: Stage, mut taken: orders::UnboundedReceiver<Order>) {
     })
     .await;
     let mut senders: JoinSet<()> = JoinSet::new();
-    for index in 0..stage.plan.senders {
+    let senders_there = stage.plan.parts[0].senders;
+    for index in 0..senders_there {
         let device = stage.device(&senders_host, index);
         senders.spawn_local(send_on_and_on(stage.clone(), device, index));
     }
-    let receivers = stage.plan.senders..stage.plan.users();
+    let receivers = senders_there..stage.plan.users();
     let mut patient = Vec::new();
     for index in receivers {
-        let restless = index < stage.plan.senders + RESTLESS;
+        let restless = index < senders_there + RESTLESS;
         let host = if restless {
             &senders_host
         } else {

@@ -13,7 +13,7 @@ pub fn of_faults(notes: &Notes, server: &Server) -> String {
     let ledger = notes.ledger();
     let log = server.log();
     let mut text = format!("{:#?}\n", ledger.verdict());
-    for (entry, fault) in ledger.faults(TOLD) {
+    for (entry, _, fault) in ledger.faults(TOLD) {
         let id = ledger.plan().message_id(entry.message.number);
         let _ = writeln!(text, "\n{fault:?}: {id}");
         tell(entry, &id, server, &log, &mut text);

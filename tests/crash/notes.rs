@@ -37,7 +37,8 @@ impl Notes {
     }
 
     pub fn sent(&self, message: &Planned, digest: Digest) {
-        self.ledger().sent(message, digest);
+        let at = self.begun.elapsed();
+        self.ledger().sent(message, digest, at);
     }
 
     pub fn acknowledged(&self, message: &Planned, how: Acknowledged) {

@@ -9,6 +9,8 @@ pub enum Kind {
     Refresh,
     /// A user logged out.
     Logout,
+    /// A member made a group by calling the others together.
+    Found,
     /// The sender of a message was told that it is safe.
     Accept,
     /// A receiver has a message.
@@ -23,10 +25,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Login,
         Self::Refresh,
         Self::Logout,
+        Self::Found,
         Self::Accept,
         Self::Deliver,
         Self::Group,
@@ -40,6 +43,7 @@ impl Kind {
             Self::Login => "login",
             Self::Refresh => "refresh",
             Self::Logout => "logout",
+            Self::Found => "found",
             Self::Accept => "accept",
             Self::Deliver => "deliver",
             Self::Group => "group",
@@ -54,6 +58,7 @@ impl Kind {
             Self::Login => "users logged in: from the first REGISTER to its 200",
             Self::Refresh => "logins refreshed: from the REGISTER to its 200",
             Self::Logout => "users logged out: from the REGISTER to its 200",
+            Self::Found => "groups made by a member: from the INVITE to its 200",
             Self::Accept => {
                 "messages taken over: from the first request to the answer that it is safe"
             }

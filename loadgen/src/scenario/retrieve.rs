@@ -1,5 +1,5 @@
 //! Receivers log in, the server hands over what waits, and they log out.
-use crate::crew::Crew;
+use crate::{crew::Crew, octets::Numbers};
 use futures_util::{StreamExt, stream};
 use restante::clock;
 use std::time::Duration;
@@ -14,11 +14,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// though its sender never heard of it.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// Within this time after the server broke those who were logged in log in anew.
+const ANEW_WITHIN: u64 = 2000;
+
 pub(super) async fn play(crew: &Crew) {
     crew.book().expect_news(clock::now());
     stream::iter(crew.receivers())
         .for_each_concurrent(crew.window(), |receiver| async move {
-            if log_in(crew, receiver).await {
+            if !crew.is_broken() && log_in(crew, receiver).await {
                 drain(crew, receiver).await;
                 crew.log_out(receiver).await;
             }
@@ -28,22 +31,38 @@ pub(super) async fn play(crew: &Crew) {
 
 /// Logs `receiver` in, however often that takes within reason.
 async fn log_in(crew: &Crew, receiver: usize) -> bool {
-    crew.book().pages().ledger.present(receiver);
-    for _ in 0..=crew.retries() {
+    crew.book().present(receiver);
+    for attempt in 0_u32.. {
         if crew.log_in(receiver).await {
             return true;
         }
+        let is_enough = match crew.retries() {
+            Some(retries) => attempt >= retries.max(1),
+            None => crew.book().silence(clock::now()) >= crew.patience(),
+        };
+        if is_enough || crew.is_broken() {
+            break;
+        }
         tokio::time::sleep(PAUSE).await;
     }
-    crew.book().pages().ledger.absent(receiver);
+    crew.book().absent(receiver);
     false
 }
 
 /// Waits until `receiver` has everything that was acknowledged for it, or patience ends.
 async fn drain(crew: &Crew, receiver: usize) {
-    let waits = || crew.book().pages().ledger.outstanding_of(receiver) > 0;
-    while waits() && crew.book().silence(clock::now()) < crew.patience() {
+    let waits = || crew.book().outstanding_of(receiver) > 0;
+    let is_patient = || crew.book().silence(clock::now()) < crew.patience();
+    let mut breaks = crew.book().breaks();
+    while waits() && is_patient() && !crew.is_broken() {
         tokio::time::sleep(LOOK_EVERY).await;
+        if crew.book().breaks() > breaks {
+            breaks = crew.book().breaks();
+            // not all at the same moment
+            let pause = Numbers::new(breaks as u64, receiver as u64).below(ANEW_WITHIN);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let _ = crew.refresh(receiver).await;
+        }
     }
     tokio::time::sleep(LINGER).await;
 }
