@@ -87,6 +87,12 @@ impl User {
         self
     }
 
+    /// The device, and what comes to it, for tests that look after both themselves. There is no
+    /// folder for large messages then.
+    pub fn parts(self) -> (Device, Incoming) {
+        (self.device, self.incoming)
+    }
+
     /// The device loses all its connections and says nothing more.
     pub fn vanish(self) {
         self.host.stop();
