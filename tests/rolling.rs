@@ -8,14 +8,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod harness;
 // the load generator's plan and ledger, as they are
-#[allow(dead_code)]
-#[path = "../loadgen/src/ledger.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../loadgen/src/ledger/mod.rs"]
 mod ledger;
 #[allow(dead_code)]
 #[path = "../loadgen/src/octets.rs"]
 mod octets;
 #[allow(dead_code)]
-#[path = "../loadgen/src/plan.rs"]
+#[path = "../loadgen/src/plan/mod.rs"]
 mod plan;
 
 #[path = "crash/clients.rs"]
@@ -35,7 +35,7 @@ use clients::Clients;
 use harness::Server;
 use notes::Notes;
 use octets::Numbers;
-use plan::{Plan, Sizes};
+use plan::{Part, Plan, Sizes};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -54,13 +54,8 @@ const AFTERMATH: Duration = Duration::from_secs(60);
 fn server_restarted_again_and_again_under_load_loses_and_repeats_nothing() {
     let seed = given("RESTANTE_CRASH_SEED").unwrap_or_else(|| restante::net::random_u64() >> 11);
     println!("seed {seed}: repeat with RESTANTE_CRASH_SEED={seed}");
-    let plan = Plan {
-        seed,
-        senders: SENDERS,
-        receivers: RECEIVERS,
-        messages: NO_END,
-        sizes: Sizes::between(1, 512 * 1024),
-    };
+    let sizes = Sizes::between(1, 512 * 1024);
+    let plan = Plan::of(seed, Part::apart(SENDERS, RECEIVERS, NO_END, sizes));
     let notes = Notes::new(plan.clone());
     let mut server = Server::with("server.grace", "1m").start();
     for user in 0..plan.users() {
