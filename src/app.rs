@@ -44,10 +44,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 ///
 /// Errors: what keeps it from starting, naming the key or the folder to look at.
 pub fn serve(config: Config) -> Outcome<ExitCode> {
-    telemetry::init(&config.log)?;
+    let recorder = Recorder::install()?;
+    let telemetry = telemetry::init(&config)?;
     let open_files = limits::raise_open_files();
     tracing::debug!(open_files, "limit raised");
-    let recorder = Recorder::install()?;
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {
         let mut signals = Signals::listen()?;
@@ -55,6 +55,7 @@ pub fn serve(config: Config) -> Outcome<ExitCode> {
         node.announce()?;
         node.run_until_told(&mut signals).await;
         node.drain(&mut signals).await;
+        telemetry.stop();
         Ok(ExitCode::SUCCESS)
     })
 }

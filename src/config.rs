@@ -46,6 +46,8 @@ pub struct Config {
     pub trace: telemetry::trace::Config,
     /// The same for a Homer collector.
     pub hep: telemetry::hep::Config,
+    /// Spans for a collector of traces.
+    pub otlp: telemetry::otlp::Config,
 }
 
 /// The process as a whole: the `[server]` table.
@@ -209,6 +211,7 @@ impl Config {
             self.deferred.check(),
             self.controlling.check(),
             self.hep.check(),
+            self.otlp.check(),
             self.check_groups(),
             self.check_media(),
         ];

@@ -27,3 +27,4 @@ pub mod sip_core;
 pub mod store;
 pub mod syntax;
 pub mod telemetry;
+pub mod trail;

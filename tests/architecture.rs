@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sdp", &["syntax"]),
     ("digest", &[]),
     ("content", &["syntax", "identity", "profile"]),
+    ("trail", &[]),
     ("net", &["clock"]),
     ("store", &["clock"]),
     ("sip", &["syntax", "identity", "profile", "digest", "clock"]),
@@ -27,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "deferred",
-        &["identity", "content", "policy", "store", "clock"],
+        &["identity", "content", "policy", "store", "clock", "trail"],
     ),
     (
         "controlling",
@@ -38,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "identity",
             "clock",
+            "trail",
             "profile",
             "sdp",
             "content",
@@ -138,11 +140,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sd_notify", &["app"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
+    ("opentelemetry", &["trail", "telemetry"]),
+    ("opentelemetry_http", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["trail", "telemetry"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
-    ("ureq", &["cli"]),
+    ("ureq", &["cli", "telemetry"]),
     ("toml", &["config"]),
 ];
 

@@ -39,6 +39,22 @@ pub enum Route {
     Onward(Address, Hop),
 }
 
+impl Route {
+    /// Whom the request is for, where that is a user or a group.
+    pub fn recipient(&self) -> Option<&Address> {
+        match self {
+            Self::Subscriber(to) | Self::Mailbox(to, _) | Self::Keep(to) => Some(to),
+            Self::Group(to) | Self::Onward(to, _) => Some(to),
+            Self::Register
+            | Self::Server
+            | Self::Deferred
+            | Self::Fetch
+            | Self::Delete
+            | Self::Notifications => None,
+        }
+    }
+}
+
 /// An event package about a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Package {

@@ -14,6 +14,7 @@ use crate::{
         migration,
     },
     store::{Handle, Readable, Scan, StoreError, Table, Txn, View},
+    trail,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -259,6 +260,9 @@ impl Deferred {
         for taken in outcome.taken {
             let envelope = &taken.envelope;
             self.0.metrics.gone(taken.last, envelope, now);
+            let facts = &envelope.facts;
+            let step = trail::message("end", &facts.message_id, &facts.sender, &facts.recipient);
+            step.ended(taken.last, "removed");
             let octets = envelope.facts.size;
             self.0.gone.fetch_add(octets, Ordering::Relaxed);
             if let Some(content) = taken.leftover {

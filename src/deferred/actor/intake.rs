@@ -5,6 +5,7 @@ use crate::{
     identity::Address,
     policy::{self, Standing},
     store::StoreError,
+    trail::{self, Step},
 };
 use bytes::Bytes;
 
@@ -132,10 +133,12 @@ impl Deferred {
         total: u64,
     ) -> Result<Stored, Refusal> {
         let began = clock::now();
+        let step = keeping(&facts, deposit.reservation().recipient());
         // a task of its own: what was begun ends, even if the caller goes away meanwhile
         let ending = tokio::spawn(deposit.complete(facts, total));
         let outcome = ending.await.unwrap_or(Err(Refusal::Interrupted));
         self.0.metrics.deposited(&outcome, total, began.elapsed());
+        tell(&step, &outcome);
         outcome
     }
 
@@ -150,10 +153,18 @@ impl Deferred {
         total: u64,
     ) -> Result<Vec<Result<Stored, Refusal>>, Refusal> {
         let began = clock::now();
+        let keep = |(room, facts): &(Reservation, Facts)| keeping(facts, room.recipient());
+        let steps: Vec<_> = match trail::enabled() {
+            true => recipients.iter().map(keep).collect(),
+            false => Vec::new(),
+        };
         let ending = tokio::spawn(deposit.complete_for(recipients, total));
         let outcomes = ending.await.unwrap_or(Err(Refusal::Interrupted))?;
         for outcome in &outcomes {
             self.0.metrics.deposited(outcome, total, began.elapsed());
+        }
+        for (step, outcome) in steps.iter().zip(&outcomes) {
+            tell(step, outcome);
         }
         Ok(outcomes)
     }
@@ -191,6 +202,19 @@ impl Deferred {
             return Err(refusal);
         }
         self.complete(deposit, facts, total).await
+    }
+}
+
+/// Begins to follow how a message is made durable.
+fn keeping(facts: &Facts, recipient: &Address) -> Step {
+    trail::message("keep", &facts.message_id, &facts.sender, recipient)
+}
+
+fn tell(step: &Step, outcome: &Result<Stored, Refusal>) {
+    match outcome {
+        Ok(stored) if stored.duplicate => step.ended(State::Stored, "known already"),
+        Ok(_) => step.ended(State::Stored, "on disk"),
+        Err(refusal) => step.ended(State::Refused, refusal),
     }
 }
 

@@ -3,6 +3,7 @@ use crate::{
     deferred::{Envelope, State},
     identity::Address,
     store::StoreError,
+    trail::{self, Step},
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -12,6 +13,7 @@ pub struct Transfer {
     function: Deferred,
     envelope: Arc<Envelope>,
     is_open: bool,
+    step: Step,
 }
 
 impl Transfer {
@@ -32,6 +34,8 @@ impl Transfer {
         reason: impl Into<Cow<'static, str>>,
     ) -> Result<bool, StoreError> {
         self.is_open = false;
+        let reason = reason.into();
+        self.step.ended(State::Stored, &reason);
         let place = (&self.envelope.facts.recipient, self.envelope.sequence);
         self.function.put_back(place, reason).await
     }
@@ -39,6 +43,7 @@ impl Transfer {
     /// Leaves the message to whoever ends it.
     pub(super) fn hand_in(mut self) -> Arc<Envelope> {
         self.is_open = false;
+        self.step.ended("arrived", "the receiver has it");
         self.envelope.clone()
     }
 }
@@ -48,6 +53,7 @@ impl Drop for Transfer {
         if self.is_open {
             let place = (&self.envelope.facts.recipient, self.envelope.sequence);
             let reason = "the transfer ended without an answer";
+            self.step.ended(State::Stored, reason);
             self.function.let_go(place, reason);
         }
     }
@@ -86,7 +92,15 @@ impl Watch {
             state: State::Transferring,
             ..envelope.clone()
         };
+        let facts = &envelope.facts;
+        let step = trail::message(
+            "hand over",
+            &facts.message_id,
+            &facts.sender,
+            &facts.recipient,
+        );
         Some(Transfer {
+            step,
             function: function.clone(),
             envelope: Arc::new(envelope),
             is_open: true,

@@ -10,7 +10,7 @@ use crate::{
         actor::{AnswerOptions, Dialog, DialogEvent, DialogHandle, DialogNews, Incoming, Reply},
         codec::{Message, Name},
     },
-    sip_core,
+    sip_core, trail,
 };
 use bytes::Bytes;
 use std::{rc::Rc, sync::atomic::Ordering};
@@ -118,6 +118,7 @@ impl Call {
     /// Refuses the call.
     pub fn refuse(&self, reply: &sip_core::Reply, kind: &'static str) {
         self.services.metrics.refused(kind);
+        trail::answered(reply.code);
         tracing::debug!(code = reply.code, kind, call_id = %self.request.call_id(), "call refused");
         self.dialog.reject(to_dialog(reply));
     }
@@ -157,6 +158,7 @@ impl Call {
         if let Some(focus) = focus {
             reply = reply.header(Name::PAssertedIdentity.as_str(), focus);
         }
+        trail::answered(200);
         self.dialog.accept(reply);
     }
 }

@@ -7,14 +7,16 @@ use super::{
 };
 use crate::{
     clock,
-    deferred::Envelope,
+    deferred::{self, Envelope},
     identity::Address,
     participating::{Participation, devices::Rest, pace::Pace},
     policy::{Handing, Mode, Waiting, choose_mode},
     sip_core::Binding,
     store::StoreError,
+    trail,
 };
 use std::{rc::Rc, time::Instant};
+use tracing::Instrument;
 
 /// How one turn of a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +190,26 @@ impl Round {
             return Ok(Turn::Done);
         }
         services.metrics.drains.increment(1);
+        let span = trail::handover(recipient, waiting.count + waiting.notifications);
+        let turn = self.hand_out(&waiting, devices).instrument(span).await?;
+        let is_empty = services.deferred.waiting(recipient).await?.is_empty();
+        Ok(match turn {
+            Turn::Done if !is_empty => Turn::Left,
+            turn => turn,
+        })
+    }
+
+    /// By MESSAGE or through channels, as fits what waits.
+    async fn hand_out(
+        &self,
+        waiting: &deferred::Waiting,
+        devices: &[Binding],
+    ) -> Result<Turn, StoreError> {
+        let Self {
+            services,
+            recipient,
+            ..
+        } = self;
         let limit = services.config.list_page;
         let watch = services.deferred.watch(recipient);
         let page = services.deferred.list(recipient, 0, limit).await?;
@@ -198,15 +220,10 @@ impl Round {
         };
         let needs_channel =
             page.iter().any(needs_channel) || services.devices.need_channel(recipient, devices);
-        let turn = match choose_mode(weight, &services.policy) {
-            Mode::Pager if !needs_channel => letters::send(self, devices, (watch, page)).await?,
-            _ => Push::new(self, devices, watch).run().await?,
-        };
-        let is_empty = services.deferred.waiting(recipient).await?.is_empty();
-        Ok(match turn {
-            Turn::Done if !is_empty => Turn::Left,
-            turn => turn,
-        })
+        match choose_mode(weight, &services.policy) {
+            Mode::Pager if !needs_channel => letters::send(self, devices, (watch, page)).await,
+            _ => Push::new(self, devices, watch).run().await,
+        }
     }
 
     /// Resolves when a device may be tried that is none of `devices`.

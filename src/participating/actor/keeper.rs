@@ -11,6 +11,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use std::{cell::Cell, collections::HashMap, rc::Rc};
+use tracing::Instrument;
 
 mod goal;
 
@@ -173,7 +174,7 @@ impl Keeper {
     fn commit(&self, token: ChunkToken, message_id: String, message: Receiving, total: u64) {
         let (services, session) = (self.services.clone(), self.session.clone());
         let goal = self.goal.clone();
-        actix_rt::spawn(async move {
+        let kept = async move {
             let wants_report = message.success_report;
             match message.complete(&services, &goal, &message_id, total).await {
                 Ok(()) => {
@@ -190,7 +191,8 @@ impl Keeper {
                     session.respond(token, refusal.msrp_status());
                 }
             }
-        });
+        };
+        actix_rt::spawn(kept.in_current_span());
     }
 }
 

@@ -18,9 +18,11 @@ use crate::{
         actor::{Dialog, DialogEvent, DialogHandle, DialogNews, InviteOptions, Reply},
         codec::Message,
     },
+    trail,
 };
 use std::rc::Rc;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::Instrument;
 
 /// A channel to one device, opened by this server to hand messages over. Dropped, it ends.
 pub(super) struct Line {
@@ -80,6 +82,24 @@ impl Leg {
     /// Calls with what `invite` makes of our offer; resolves when the call is answered. `begun` is
     /// shown the session before anybody can speak on it.
     pub async fn open(
+        services: &Rc<Services>,
+        channel: &Channel,
+        begun: impl Fn(&SessionHandle),
+        invite: impl FnOnce(Vec<u8>) -> InviteOptions,
+    ) -> Result<Self, Failed> {
+        let called = async {
+            let outcome = Self::call(services, channel, begun, invite).await;
+            match &outcome {
+                Ok(_) => trail::answered(200),
+                Err(Failed::Refused(code)) => trail::answered(*code),
+                Err(_) => trail::answered(408),
+            }
+            outcome
+        };
+        called.instrument(trail::outgoing("INVITE")).await
+    }
+
+    async fn call(
         services: &Rc<Services>,
         channel: &Channel,
         begun: impl Fn(&SessionHandle),

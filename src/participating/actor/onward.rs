@@ -8,6 +8,7 @@ use crate::{
         codec::{Builder, Message, Method, Name},
     },
     sip_core::Reply,
+    trail,
 };
 use std::rc::Rc;
 
@@ -87,7 +88,10 @@ pub(super) fn passed_back(code: u16, answer: Option<Message>) -> Reply {
 
 /// The INVITE as this server sends it to the next one: a dialog and an offer of its own.
 pub(super) fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
-    let (contact, extra) = inviting::told(call, offer);
+    let (contact, mut extra) = inviting::told(call, offer);
+    if let Some(trace) = trail::traceparent() {
+        extra = extra.header(trail::TRACEPARENT, trace);
+    }
     InviteOptions {
         routes: hop.route().into_iter().collect(),
         extra,
@@ -149,6 +153,9 @@ pub(super) async fn pass_on(
         .header(Name::CSeq, cseq);
     if let Some(route) = hop.route() {
         onward = onward.header(Name::Route, route);
+    }
+    if let Some(trace) = trail::traceparent() {
+        onward = onward.other(trail::TRACEPARENT, trace);
     }
     onward = invitation::along(onward, request);
     if let Some(content_type) = request.value(Name::ContentType) {

@@ -13,9 +13,11 @@ use crate::{
         codec::{Builder, Message, Method, Name},
     },
     sip_core::{Binding, Reply},
+    trail,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::rc::Rc;
+use tracing::Instrument;
 
 /// A MESSAGE from one user to another: live where the receiver is there, kept where not.
 ///
@@ -116,8 +118,15 @@ pub(super) async fn exchange_with_server(
     request: Message,
     binding: &Binding,
 ) -> Result<u16, RequestFailed> {
-    let answer = services.endpoint.exchange(request, target(binding)).await?;
-    Ok(answer.code().unwrap_or(500))
+    let method = request.method();
+    let span = trail::outgoing(method.as_ref().map_or("request", Method::as_str));
+    let exchange = async {
+        let answer = services.endpoint.exchange(request, target(binding)).await;
+        let code = answer.map(|answer| answer.code().unwrap_or(500));
+        trail::answered(*code.as_ref().unwrap_or(&408));
+        code
+    };
+    exchange.instrument(span).await
 }
 
 /// Whether a device that answers so is not there.
@@ -181,7 +190,20 @@ pub(super) fn addressed(
     for proxy in &binding.path {
         builder = builder.header(Name::Route, proxy);
     }
-    builder
+    match told_to(binding) {
+        Some(trace) => builder.other(trail::TRACEPARENT, trace),
+        None => builder,
+    }
+}
+
+/// Which trace a request belongs to, for another server of ours. It is nothing to a device.
+fn told_to(binding: &Binding) -> Option<String> {
+    trail::traceparent().filter(|_| is_server(binding))
+}
+
+fn is_server(binding: &Binding) -> bool {
+    // a port of 0: nobody was ever heard from there
+    binding.source.addr.port() == 0
 }
 
 /// The INVITE of ours to one device: its Contact and Path, the way it is reached, how long it may
@@ -192,8 +214,11 @@ pub(super) fn call_to(
     recipient: &Address,
     from: &str,
     contact: String,
-    extra: Extra,
+    mut extra: Extra,
 ) -> InviteOptions {
+    if let Some(trace) = told_to(binding) {
+        extra = extra.header(trail::TRACEPARENT, trace);
+    }
     InviteOptions {
         to: format!("<{recipient}>"),
         routes: binding.path.clone(),
@@ -206,8 +231,7 @@ pub(super) fn call_to(
 
 /// The way to one device: the stream it opened, or what its contact says.
 pub(super) fn target(binding: &Binding) -> Target {
-    // a port of 0: nobody was ever heard from there
-    match binding.path.is_empty() && binding.source.addr.port() != 0 {
+    match binding.path.is_empty() && !is_server(binding) {
         true => Target::Flow(binding.source),
         false => Target::Message,
     }

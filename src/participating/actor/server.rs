@@ -13,6 +13,7 @@ use crate::{
 };
 use actix::prelude::*;
 use std::{rc::Rc, time::Duration};
+use tracing::Instrument;
 
 /// Pause between two handovers begun after a start, so that they leave room for new work.
 const RESUME_EVERY: Duration = Duration::from_millis(5);
@@ -55,11 +56,12 @@ impl Handler<Incoming> for Server {
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) {
         let (services, subscriptions) = (self.services.clone(), self.subscriptions.clone());
-        let task = services.shutdown.task();
-        actix_rt::spawn(async move {
+        let (task, span) = (services.shutdown.task(), services.span_of(&incoming));
+        let served = async move {
             serve(services, subscriptions, incoming).await;
             drop(task);
-        });
+        };
+        actix_rt::spawn(served.instrument(span));
     }
 }
 

@@ -21,15 +21,17 @@ use crate::{
     policy::{self, Handing, backoff},
     sip::{
         actor::{EndpointHandle, Incoming},
-        codec::Message,
+        codec::{Message, Method},
     },
     sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
     store::StoreError,
+    trail,
 };
 use std::{
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
 };
+use tracing::Span;
 
 /// What all shards share: the functions the participating function works with.
 #[derive(Clone)]
@@ -215,6 +217,19 @@ impl Services {
         Ok(subscriber.map_or(Handing::Deliver, |known| known.settings.handing))
     }
 
+    /// What is noted of the serving of `incoming`, where anybody asks.
+    pub(super) fn span_of(&self, incoming: &Incoming) -> Span {
+        if !trail::enabled() {
+            return Span::none();
+        }
+        let request = &incoming.request;
+        let is_told = self.neighbours.trusts(incoming.source.addr.ip());
+        let told = request.other(trail::TRACEPARENT).filter(|_| is_told);
+        let method = request.method();
+        let method = method.as_ref().map_or("request", Method::as_str);
+        trail::request(method, &request.call_id(), told.as_deref())
+    }
+
     /// Answers `incoming`.
     pub(super) fn reply(&self, incoming: &Incoming, reply: &Reply) {
         let tag = self.endpoint.new_tag();
@@ -222,6 +237,7 @@ impl Services {
     }
 
     pub(super) fn respond(&self, incoming: &Incoming, response: Message) {
+        trail::answered(response.code().unwrap_or(500));
         self.endpoint.respond(incoming.key, response);
     }
 

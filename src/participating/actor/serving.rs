@@ -20,6 +20,7 @@ use crate::{
         codec::{Method, Name},
     },
     sip_core::{Kind, Reply, Verdict, is_third_party},
+    trail,
 };
 use std::rc::Rc;
 
@@ -69,9 +70,11 @@ pub(super) async fn serve(
         Ok(Route::Server) => services.reply(&incoming, &abilities()),
         Ok(route) => match identify(&services, &incoming).await {
             Verdict::Ok(sender) if passes => {
+                trail::between(&sender, route.recipient());
                 Box::pin(proxying::forward(services, incoming, sender, route)).await;
             }
             Verdict::Ok(sender) => {
+                trail::between(&sender, route.recipient());
                 Box::pin(serve_user(services, subscriptions, incoming, sender, route)).await;
             }
             Verdict::Challenge(reply) => services.reply(&incoming, &reply),

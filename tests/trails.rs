@@ -1,0 +1,182 @@
+//! One message followed through all servers: spans as a collector of traces gets them, and lines of
+//! the log.
+#[path = "trails/collector.rs"]
+mod collector;
+mod harness;
+
+use collector::{Collector, Seen};
+use harness::{
+    Server, eventually,
+    network::{Plan, message_to},
+    user::{User, message, noise},
+};
+use restante::{
+    client::{Mode, Outcome},
+    trail,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+const ALICE: &str = "alice@a.example";
+const BOB: &str = "bob@b.example";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The one span of `node` that is called `name` and has these attributes.
+fn span<'a>(spans: &'a [Seen], node: &str, name: &str, attributes: &[(&str, &str)]) -> &'a Seen {
+    let is_it = |span: &&Seen| {
+        let mut wanted = attributes.iter();
+        span.node == node
+            && span.name == name
+            && wanted.all(|(key, value)| span.attribute(key) == Some(value))
+    };
+    let found: Vec<_> = spans.iter().filter(is_it).collect();
+    match found[..] {
+        [one] => one,
+        _ => panic!(
+            "{} of {node} {name} {attributes:?} in {spans:#?}",
+            found.len()
+        ),
+    }
+}
+
+#[actix::test]
+async fn call_and_message_are_traces_across_servers_and_are_linked() {
+    let collector = Collector::start();
+    let mut plan = Plan::shape_b();
+    for node in ["PF-A", "PF-B", "C"] {
+        plan = plan.with(node, "otlp.endpoint", collector.endpoint()).with(
+            node,
+            "otlp.every",
+            "100ms",
+        );
+    }
+    let network = plan.start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let sent = alice.device.send(message_to(BOB, &noise(5_000)));
+    let sent = sent.await.expect("an outcome");
+    assert_eq!(sent.outcome, Outcome::Stored);
+    let id = sent.message_id.as_str();
+    let mut bob = network.device(BOB).await.log_in().await;
+    assert_eq!(bob.next().await.message_id, id);
+
+    let ended = |span: &Seen| span.name == "end" && span.attribute("message_id") == Some(id);
+    let told = || {
+        let spans = collector.spans();
+        spans.iter().any(ended)
+            && spans
+                .iter()
+                .filter(|span| span.name == "SIP INVITE")
+                .count()
+                >= 5
+    };
+    assert!(eventually(PATIENCE, told), "{:#?}", collector.spans());
+    let spans = collector.spans();
+
+    // the call, from server to server
+    let between = [
+        ("sender", "sip:alice@a.example"),
+        ("recipient", "sip:bob@b.example"),
+    ];
+    let [first, second, third] =
+        ["PF-A", "PF-B", "C"].map(|node| span(&spans, node, "SIP INVITE", &between));
+    assert_eq!(first.parent, "");
+    assert_eq!((&second.trace, &second.parent), (&first.trace, &first.span));
+    assert_eq!((&third.trace, &third.parent), (&first.trace, &second.span));
+    assert_eq!(third.attribute("code"), Some("200"));
+
+    // the message, wherever it is kept and handed over
+    let trace = format!("{:032x}", trail::trace_id(id));
+    let kept = span(&spans, "C", "keep", &[("message_id", id)]);
+    assert_eq!(
+        (&kept.trace, kept.attribute("state")),
+        (&trace, Some("stored"))
+    );
+    assert_eq!(kept.links, [(third.trace.clone(), third.span.clone())]);
+    assert!(third.links.contains(&(trace.clone(), kept.span.clone())));
+    let handed = span(&spans, "C", "hand over", &[("message_id", id)]);
+    assert_eq!(
+        (&handed.trace, handed.attribute("state")),
+        (&trace, Some("arrived"))
+    );
+    let end = span(&spans, "C", "end", &[("message_id", id)]);
+    assert_eq!(
+        (&end.trace, end.attribute("state")),
+        (&trace, Some("confirmed"))
+    );
+    assert!(kept.start < handed.start && handed.start < end.start);
+}
+
+#[actix::test]
+async fn nothing_is_said_of_traces_where_none_are_exported() {
+    let network = Plan::shape_b().start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let sent = alice.device.send(message_to(BOB, &noise(100)));
+    assert_eq!(sent.await.expect("an outcome").outcome, Outcome::Stored);
+    let wire = network.node("C").data().join("trace.jsonl");
+    let wire = std::fs::read_to_string(wire).expect("the trace of C");
+    assert!(wire.contains("INVITE sip:bob@b.example"));
+    assert!(!wire.contains(trail::TRACEPARENT));
+}
+
+#[actix::test]
+async fn lines_of_the_log_follow_a_message_by_its_id() {
+    let server = Server::with("log.filter", "info,restante::trail=debug")
+        .with("log.format", "json")
+        .with("server.node", "PF-A")
+        .start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let sent = alice.device.send(message(&noise(100), Mode::Channel));
+    let id = sent.await.expect("an outcome").message_id;
+    let mut bob = User::of(&server, "bob").await.log_in().await;
+    assert_eq!(bob.next().await.message_id, id);
+
+    let states = || -> Vec<String> {
+        let log = server.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let ours = lines.filter(|line: &Value| line["message_id"] == *id);
+        let told = ours.map(|line| {
+            assert_eq!(line["node"], "PF-A");
+            assert_eq!(line["sender"], "sip:alice@localhost");
+            assert_eq!(line["recipient"], "sip:bob@localhost");
+            format!("{}: {}", line["message"], line["state"])
+        });
+        told.collect()
+    };
+    let all = [
+        r#""keep": "stored""#,
+        r#""hand over": "arrived""#,
+        r#""end": "confirmed""#,
+    ];
+    assert!(eventually(PATIENCE, || states() == all), "{}", server.log());
+}
+
+#[actix::test]
+async fn collector_that_is_away_costs_spans_only() {
+    let collector = Collector::start();
+    let server = Server::with("otlp.endpoint", collector.endpoint())
+        .with("otlp.every", "50ms")
+        .start()
+        .subscriber("alice", "secret")
+        .subscriber("bob", "secret");
+    collector.refuse();
+    let alice = User::of(&server, "alice").await.log_in().await;
+    let sent = alice.device.send(message(&noise(100), Mode::Pager)).await;
+    assert_eq!(sent.expect("an outcome").outcome, Outcome::Stored);
+    server.wait_for_metric("restante_otlp_spans_total{outcome=\"failed\"}", 1.0);
+    collector.accept();
+    let sent = alice.device.send(message(&noise(100), Mode::Pager)).await;
+    assert_eq!(sent.expect("an outcome").outcome, Outcome::Stored);
+    server.wait_for_metric("restante_otlp_spans_total{outcome=\"exported\"}", 1.0);
+    let log = server.log();
+    assert!(log.contains("`otlp.endpoint` takes no spans"), "{log}");
+    assert!(
+        log.contains("the collector of traces takes spans again"),
+        "{log}"
+    );
+}
