@@ -155,6 +155,16 @@ impl Course {
         modes.into_iter().collect::<Vec<_>>().join(", ")
     }
 
+    /// What sets the pace.
+    pub fn paces(&self) -> String {
+        let pace = |stage: &Stage| match (stage.load.rate, stage.load.pace(1).window) {
+            (Some(rate), _) => format!("{rate} by schedule"),
+            (None, window) => format!("{window} clients at a time"),
+        };
+        let paces: BTreeSet<String> = self.stages.iter().map(pace).collect();
+        paces.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether the server is killed now and then.
     pub fn is_killed(&self) -> bool {
         self.options.server.kill_server_every.is_some()

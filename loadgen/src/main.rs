@@ -11,20 +11,17 @@ mod latency;
 #[allow(dead_code, reason = "the crash test takes this file too")]
 mod ledger;
 mod limits;
-#[allow(dead_code, reason = "runs are about to be shown by it")]
 mod live;
 mod octets;
 mod pace;
 mod plan;
 mod progress;
 mod relay;
-#[allow(dead_code, reason = "its page is about to be offered")]
 mod report;
 mod run;
 mod scenario;
-#[allow(dead_code, reason = "runs are about to be watched by it")]
 mod scrape;
-#[allow(dead_code, reason = "the book is about to feed it")]
+#[allow(dead_code, reason = "threads of other runs are about to add theirs up")]
 mod series;
 mod server;
 mod store;
@@ -45,6 +42,7 @@ fn main() -> ExitCode {
             course::Course::read(file, options).and_then(|course| play(&course))
         }
         args::Command::Judge { file } => judge(file),
+        args::Command::Html(options) => draw(options),
         args::Command::Relay(options) => relay::run(options).map(clean_or_broken),
         args::Command::Deferred(options) => deferred::run(options).map(clean_or_broken),
         args::Command::Store { command } => store::run(command).map(clean_or_broken),
@@ -59,7 +57,16 @@ fn main() -> ExitCode {
 fn play(course: &course::Course) -> Result<ExitCode, String> {
     let report = actix::System::new().block_on(run::run(course))?;
     println!("{report}");
+    let output = &course.options.output;
+    let (json, page) = (output.json.as_deref(), output.html.as_deref());
+    println!("{}", report::file::whereabouts(json, page));
     Ok(exit_code(&report))
+}
+
+fn draw(options: &report::file::Options) -> Result<ExitCode, String> {
+    let page = report::file::draw(options)?;
+    println!("{}", page.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn judge(file: &std::path::Path) -> Result<ExitCode, String> {

@@ -1,7 +1,7 @@
 //! The server's process, seen from outside: what it uses while it is under load.
 use restante::telemetry::{ProcessFigures, figures_of};
 use serde::{Deserialize, Serialize};
-use std::{fs, time::Duration};
+use std::{cell::Cell, fs, net::SocketAddr, path::Path, time::Duration};
 
 /// Says which process the server is now; it may be another one after a restart.
 pub type Pid = Box<dyn Fn() -> Option<u32> + Send>;
@@ -33,12 +33,6 @@ pub struct Usage {
 }
 
 impl Watch {
-    /// Begins to watch `pid`, or the only process called `restante` if there is just one.
-    pub fn begin(pid: Option<u32>) -> Self {
-        let pid = pid.or_else(only_server);
-        Self::follow(Box::new(move || pid))
-    }
-
     /// Begins to watch whichever process the server is.
     pub fn follow(pid: Pid) -> Self {
         let mut watch = Self {
@@ -89,15 +83,46 @@ impl Watch {
     }
 }
 
-/// The process that runs the program `restante`, if it is the only one.
-fn only_server() -> Option<u32> {
+/// The process that listens at `address`, where the system lets us see it: on this machine, and
+/// ours or any if we are root. It is looked for anew when it is gone.
+pub fn listener(address: SocketAddr) -> Pid {
+    let known = Cell::new(None);
+    Box::new(move || {
+        let is_there = |pid: &u32| Path::new(&format!("/proc/{pid}")).exists();
+        let pid = known.get().filter(is_there).or_else(|| listens(address));
+        known.set(pid);
+        pid
+    })
+}
+
+fn listens(address: SocketAddr) -> Option<u32> {
+    let mut tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
+    let inode = tables.find_map(|table| inode(&fs::read_to_string(table).ok()?, address.port()))?;
+    let socket = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?;
-    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut servers = pids.filter(|pid: &u32| {
-        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "restante")
-    });
-    let first = servers.next()?;
-    servers.next().is_none().then_some(first)
+    let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &u32| holds(*pid, &socket))
+}
+
+/// The inode of the socket that listens on `port`, as a table of the kernel tells it.
+fn inode(table: &str, port: u16) -> Option<String> {
+    const LISTENS: &str = "0A";
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace());
+    let mut rows = rows.map(Iterator::collect::<Vec<&str>>);
+    let row = rows.find(|row| {
+        let local = row.get(1).and_then(|local| local.rsplit_once(':'));
+        let is_port = local.is_some_and(|(_, hex)| u16::from_str_radix(hex, 16) == Ok(port));
+        is_port && row.get(3) == Some(&LISTENS)
+    })?;
+    row.get(9).map(|inode| (*inode).to_owned())
+}
+
+fn holds(pid: u32, socket: &str) -> bool {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.into_iter().any(|link| link.as_os_str() == socket)
 }
 
 #[cfg(test)]
@@ -110,7 +135,7 @@ mod tests {
 
     #[test]
     fn own_process_is_watched() {
-        let mut watch = Watch::begin(Some(std::process::id()));
+        let mut watch = Watch::follow(Box::new(|| Some(std::process::id())));
         let usage = watch.usage().unwrap();
         assert!(usage.resident_most >= usage.resident_after.min(usage.resident_before));
         assert!(usage.open_files_most > 0);
@@ -118,8 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn process_is_found_by_the_port_on_which_it_listens() {
+        let listener_here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener_here.local_addr().unwrap();
+        assert_eq!(listener(address)(), Some(std::process::id()));
+        drop(listener_here);
+        assert_eq!(listener(address)(), None);
+    }
+
+    #[test]
     fn absent_process_is_not_watched() {
-        let mut watch = Watch::begin(Some(u32::MAX - 1));
+        let mut watch = Watch::follow(Box::new(|| Some(u32::MAX - 1)));
         assert_eq!(watch.usage(), None);
         assert_eq!(watch.cpu(), None);
     }

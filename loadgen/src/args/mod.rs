@@ -38,6 +38,10 @@ Examples, against a `restante serve` with its defaults on this machine:
   Several phases, one after the other (see loadgen/scenarios)
     loadgen run loadgen/scenarios/morning.toml
 
+  Charts of a run; then two runs side by side
+    loadgen send-and-retrieve --users 1000 --html run.html --json after.json
+    loadgen html before.json after.json --output change.html
+
 The exit code is 0 only if no acknowledged message was lost, none came twice and none was changed.";
 
 /// Drives many concurrent clients against a Restante server and keeps a ledger of every message.
@@ -83,6 +87,8 @@ pub enum Command {
         /// The ledger
         file: PathBuf,
     },
+    /// The page of a run, or of several side by side, from what --json kept.
+    Html(crate::report::file::Options),
     /// Senders and receivers on the two sides of an MSRP relay or a TCP forwarder.
     ///
     /// Both are played here, so every message is followed from its first octet to its last. Tells
@@ -165,9 +171,12 @@ pub struct Options {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Write the figures to this file too, as JSON
+    /// Write the figures to this file too, as JSON; `loadgen html` draws and compares them
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write everything to this file too, as a page with charts that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write every message down here while the run goes on; retrieve reads it first and goes on
     /// with it, `loadgen judge` tells what it comes to
     #[arg(long, value_name = "FILE")]

@@ -49,8 +49,7 @@ pub struct Server {
     /// The server's data directory, for its admin.token [default: where `restante serve` keeps it]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Process whose processor time and memory are told [default: found by its name, if there is
-    /// exactly one]
+    /// Process whose processor time and memory are told [default: the one that listens at --http]
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
     /// The users exist already: do not make them

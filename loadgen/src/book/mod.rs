@@ -81,6 +81,11 @@ impl Book {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long the run has gone on at `now`.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.begun)
+    }
+
     /// The time that the ledger knows `now` by.
     fn at(&self, now: Instant) -> Duration {
         self.before + now.saturating_duration_since(self.begun)

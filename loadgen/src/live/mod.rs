@@ -35,6 +35,14 @@ pub struct Look<'a> {
     pub server: Option<Watched>,
 }
 
+/// What is shown of one look.
+#[derive(Clone, Debug)]
+pub struct Shot {
+    now: Duration,
+    done: u64,
+    texts: Vec<String>,
+}
+
 /// The phase that is shown.
 #[derive(Clone, Debug)]
 struct Phase {
@@ -89,36 +97,59 @@ impl View {
         }
     }
 
-    /// Shows how far the phase is; to be called a few times a second.
-    pub fn show(&mut self, look: &Look<'_>) {
-        match &mut self.shown {
-            Shown::Screen(screen) => screen.show(&self.phase, look),
+    /// What is to be shown of a look; `None` if it is not the time yet.
+    ///
+    /// What is counted is only needed for this, and a terminal may be slow.
+    pub fn compose(&self, look: &Look<'_>) -> Option<Shot> {
+        let texts = match &self.shown {
+            Shown::Screen(_) => words::lines(look),
             Shown::Lines if look.now.saturating_sub(self.phase.last.0) >= LINE_EVERY => {
-                eprintln!("{}", words::line(&self.phase, look));
-                self.phase.last = (look.now, look.done);
+                vec![words::line(&self.phase, look)]
             }
-            Shown::Lines | Shown::Nothing => {}
-        }
+            Shown::Lines | Shown::Nothing => return None,
+        };
+        Some(Shot {
+            now: look.now,
+            done: look.done,
+            texts,
+        })
     }
 
-    /// Ends the phase.
-    pub fn end_phase(&mut self, look: &Look<'_>) {
+    /// What is to be shown at the end of the phase.
+    pub fn compose_end(&mut self, look: &Look<'_>) -> Option<Shot> {
+        if let Shown::Lines = self.shown {
+            self.phase.last = (self.phase.begun, 0);
+        }
+        let texts = match &self.shown {
+            Shown::Screen(_) => Vec::new(),
+            Shown::Lines => vec![words::line(&self.phase, look)],
+            Shown::Nothing => return None,
+        };
+        Some(Shot {
+            now: look.now,
+            done: look.done,
+            texts,
+        })
+    }
+
+    /// Shows `shot`; to be called a few times a second.
+    pub fn show(&mut self, shot: Option<Shot>) {
+        let Some(shot) = shot else { return };
         match &mut self.shown {
-            Shown::Screen(screen) => screen.end(&self.phase, look),
+            Shown::Screen(screen) => screen.show(&self.phase, shot),
             Shown::Lines => {
-                self.phase.last = (self.phase.begun, 0);
-                eprintln!("{}", words::line(&self.phase, look));
+                shot.texts.iter().for_each(|line| eprintln!("{line}"));
+                self.phase.last = (shot.now, shot.done);
             }
             Shown::Nothing => {}
         }
     }
 
-    /// Tells something that happened, such as that the server was killed.
-    pub fn tell(&self, news: &str) {
-        match &self.shown {
-            Shown::Screen(screen) => screen.tell(news),
-            Shown::Lines => eprintln!("{news}"),
-            Shown::Nothing => {}
+    /// Ends the phase with `shot`.
+    pub fn end_phase(&mut self, shot: Option<Shot>) {
+        self.show(shot);
+        if let Shown::Screen(screen) = &mut self.shown {
+            screen.end();
         }
     }
 }

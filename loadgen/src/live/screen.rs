@@ -1,6 +1,6 @@
 //! The terminal: a bar for the phase, and below it a line for each kind of event, the server and
 //! the load generator.
-use super::{Extent, Look, Phase, words};
+use super::{Extent, Phase, Shot};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const STEPS: &str = "{prefix:<9.bold} {bar:36.green} {pos}/{len}  {elapsed}, {eta} to go";
@@ -32,9 +32,9 @@ impl Screen {
         self.bar.set_prefix(name.to_owned());
     }
 
-    pub(super) fn show(&mut self, phase: &Phase, look: &Look<'_>) {
-        self.advance(phase, look);
-        let texts = words::lines(look);
+    pub(super) fn show(&mut self, phase: &Phase, shot: Shot) {
+        self.advance(phase, &shot);
+        let texts = shot.texts;
         for line in self.lines.drain(texts.len().min(self.lines.len())..) {
             line.finish_and_clear();
         }
@@ -48,29 +48,23 @@ impl Screen {
         }
     }
 
-    pub(super) fn end(&mut self, phase: &Phase, look: &Look<'_>) {
-        self.advance(phase, look);
+    pub(super) fn end(&mut self) {
         for line in self.lines.drain(..) {
             line.finish_and_clear();
         }
         self.bar.abandon();
     }
 
-    pub(super) fn tell(&self, news: &str) {
-        // a terminal that is gone hears nothing
-        let _ = self.all.println(news);
-    }
-
-    fn advance(&self, phase: &Phase, look: &Look<'_>) {
+    fn advance(&self, phase: &Phase, shot: &Shot) {
         match phase.extent {
             Extent::Steps(steps) => {
-                self.bar.set_length(steps.max(look.done));
-                self.bar.set_position(look.done);
+                self.bar.set_length(steps.max(shot.done));
+                self.bar.set_position(shot.done);
             }
             Extent::Time(time) => {
-                let passed = look.now.saturating_sub(phase.begun).min(time);
+                let passed = shot.now.saturating_sub(phase.begun).min(time);
                 self.bar.set_position(passed.as_millis() as u64);
-                self.bar.set_message(format!("{} done", look.done));
+                self.bar.set_message(format!("{} done", shot.done));
             }
         }
     }

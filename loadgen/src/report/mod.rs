@@ -1,11 +1,13 @@
 //! What a run came to: a table for people (`table`), JSON for programs (this file is its shape), and
 //! a page with charts (`html`).
 pub mod chart;
+pub mod file;
 pub mod html;
 mod kind;
 mod machine;
 #[cfg(test)]
 mod samples;
+mod seconds;
 mod table;
 pub mod timeline;
 
@@ -13,7 +15,7 @@ pub use kind::KindSum;
 pub use machine::Machine;
 
 use crate::{latency::Percentiles, ledger::Verdict, server::Usage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use timeline::Timeline;
 
@@ -21,7 +23,8 @@ use timeline::Timeline;
 pub const FORMAT: u32 = 1;
 
 /// Everything told about a run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// The version of this shape.
     pub format: u32,
@@ -68,7 +71,7 @@ pub struct Report {
 }
 
 /// One message with a fault.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FaultLine {
     /// The fault's name.
     pub fault: crate::ledger::Fault,
@@ -83,7 +86,8 @@ pub struct FaultLine {
 }
 
 /// One kind of work over a stretch of time.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Phase {
     /// What was done, such as `accept` or `deliver`.
     pub name: String,
@@ -92,24 +96,15 @@ pub struct Phase {
     /// Octets of content.
     pub octets: u64,
     /// How long it took altogether.
-    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    #[serde(rename = "seconds", with = "seconds")]
     pub time: Duration,
     /// How long one took, in milliseconds.
     pub latency_ms: Percentiles,
+    /// Requests that were due and had to wait, because as many as allowed were under way.
+    pub waited: u64,
     /// Processor time of the server, where it was watched.
-    #[serde(rename = "server_cpu_seconds", serialize_with = "as_optional_seconds")]
+    #[serde(rename = "server_cpu_seconds", with = "seconds::optional")]
     pub server_cpu: Option<Duration>,
-}
-
-fn as_seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
-}
-
-fn as_optional_seconds<S>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error>
-where
-    S: serde::Serializer,
-{
-    time.map(|time| time.as_secs_f64()).serialize(to)
 }
 
 impl Phase {

@@ -60,6 +60,7 @@ fn accept() -> Phase {
             max: 12_345.0,
             ..Percentiles::default()
         },
+        waited: 0,
         server_cpu: Some(Duration::from_secs(3)),
     }
 }

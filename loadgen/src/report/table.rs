@@ -1,5 +1,5 @@
 //! The report as a table, for people at a terminal.
-use super::Report;
+use super::{Phase, Report};
 use bytesize::ByteSize;
 use std::fmt;
 
@@ -15,36 +15,34 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_phases(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let titles = ["p50", "p90", "p99", "p99.9", "max"];
-        write!(
-            out,
-            "{:<10}{:>9}{:>10}{:>9}{:>9}",
-            "", "count", "time", "1/s", "MiB/s"
-        )?;
+        let longest = self.phases.iter().map(|phase| phase.name.chars().count());
+        let width = longest.max().unwrap_or_default().max(9) + 1;
+        let titles = [
+            "count", "time", "1/s", "MiB/s", "p50", "p90", "p99", "p99.9", "max",
+        ];
+        write!(out, "{:<width$}", "")?;
         for title in titles {
-            write!(out, "{title:>9}")?;
+            write!(out, "{title:>10}")?;
         }
-        writeln!(out, "{:>16}", "CPU ms/1000")?;
+        writeln!(out, "{:>13}", "CPU ms/1000")?;
         for phase in &self.phases {
-            let mib = phase.octets_rate() / (1024.0 * 1024.0);
-            let seconds = phase.time.as_secs_f64();
-            write!(out, "{:<10}{:>9}{seconds:>8.2} s", phase.name, phase.count)?;
-            write!(out, "{:>9.0}{mib:>9.2}", phase.rate())?;
-            let times = phase.latency_ms;
-            for millis in [times.p50, times.p90, times.p99, times.p999, times.max] {
-                write!(out, "{:>9}", short(millis))?;
-            }
-            match phase.cpu_per_thousand() {
-                Some(millis) => writeln!(out, "{millis:>16.0}")?,
-                None => writeln!(out, "{:>16}", "not watched")?,
-            }
+            write!(out, "{:<width$}", phase.name)?;
+            write_phase(out, phase)?;
+        }
+        for phase in self.phases.iter().filter(|phase| phase.waited > 0) {
+            let (name, waited) = (&phase.name, phase.waited);
+            let advice = "they were due while as many as allowed were under way: --concurrency";
+            writeln!(out, "{name}: {waited} waited; {advice}")?;
         }
         writeln!(out)
     }
 
     fn write_server(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(server) = self.server else {
-            return writeln!(out, "server     not watched: give --server-pid");
+            return writeln!(
+                out,
+                "server     not watched: it is not here; give --server-pid if it is"
+            );
         };
         let size = |octets| ByteSize(octets).display().iec();
         let before = size(server.resident_before);
@@ -116,6 +114,21 @@ impl Report {
             writeln!(out, "restante trace {}", line.message_id)?;
         }
         Ok(())
+    }
+}
+
+fn write_phase(out: &mut fmt::Formatter<'_>, phase: &Phase) -> fmt::Result {
+    let mib = phase.octets_rate() / (1024.0 * 1024.0);
+    let seconds = phase.time.as_secs_f64();
+    write!(out, "{:>10}{seconds:>8.2} s", phase.count)?;
+    write!(out, "{:>10.0}{mib:>10.2}", phase.rate())?;
+    let times = phase.latency_ms;
+    for millis in [times.p50, times.p90, times.p99, times.p999, times.max] {
+        write!(out, "{:>10}", short(millis))?;
+    }
+    match phase.cpu_per_thousand() {
+        Some(millis) => writeln!(out, "{millis:>13.0}"),
+        None => writeln!(out, "{:>13}", "–"),
     }
 }
 

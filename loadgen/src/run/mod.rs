@@ -1,5 +1,6 @@
 //! Leads a run from its options to its report.
 mod stages;
+mod summary;
 mod users;
 
 use crate::{
@@ -9,19 +10,20 @@ use crate::{
     device,
     journal::{self, Journal},
     keeper::Keeper,
-    ledger::{Entry, Fault, Ledger},
+    ledger::Ledger,
     limits,
+    live::View,
     plan::Plan,
-    report::{FaultLine, Phase, Report},
+    report::{Report, file},
     scenario::Scenario,
-    server::{Usage, Watch},
+    scrape::Scraper,
+    server::{self, Pid},
     users::{Names, Rooms},
 };
 use restante::{clock, net};
-use std::{collections::BTreeSet, fs, path::Path};
-
-/// Messages with a fault that are named in the report.
-const FAULTS_NAMED: usize = 20;
+use stages::Watcher;
+use std::path::Path;
+use summary::About;
 
 /// Does what the command line or a scenario file says.
 ///
@@ -52,10 +54,8 @@ pub async fn run(course: &Course) -> Result<Report, String> {
         );
     }
     let report = played?;
-    match &course.options.output.json {
-        Some(path) => write(path, &report)?,
-        None => {}
-    }
+    let output = &course.options.output;
+    file::keep(&report, output.json.as_deref(), output.html.as_deref())?;
     Ok(report)
 }
 
@@ -70,6 +70,8 @@ pub fn judge(path: &Path) -> Result<Report, String> {
     let about = About {
         name: "judge".to_owned(),
         mode: "-".to_owned(),
+        pace: String::new(),
+        begun: clock::wall(),
         // what was never fetched waits; what was fetched in part tells who was there
         is_retrieved: book
             .pages()
@@ -77,7 +79,7 @@ pub fn judge(path: &Path) -> Result<Report, String> {
             .entries()
             .any(|entry| entry.copies.iter().any(|copy| !copy.delivered.is_empty())),
     };
-    Ok(report(about, &plan, &names, &book, Vec::new(), None))
+    Ok(summary::report(about, &plan, &names, &book))
 }
 
 async fn play(
@@ -93,22 +95,34 @@ async fn play(
     if !options.server.no_provisioning {
         users::make(course, &plan, &names, &rooms)?;
     }
-    let book = Book::open(ledger, journal, clock::now());
+    let (begun, at) = (clock::now(), clock::wall());
+    let book = Book::open(ledger, journal, begun);
     let orders = orders(course, &plan, names.clone(), rooms, book.clone());
-    let mut watch = match keeper {
-        Some(keeper) => Watch::follow(Box::new(keeper.pid())),
-        None => Watch::begin(options.server.server_pid),
+    let pid: Pid = match (keeper, options.server.server_pid) {
+        (Some(keeper), _) => Box::new(keeper.pid()),
+        (None, Some(pid)) => Box::new(move || Some(pid)),
+        (None, None) => server::listener(options.server.http),
     };
+    let scraper = Scraper::start(Some(options.server.http), pid, begun)?;
     let killer = keeper
         .zip(options.server.kill_server_every)
         .map(|(keeper, every)| keeper.kill_every(every, book.clone()));
-    let phases = stages::play(orders, options.output.quiet, killer, &mut watch).await?;
+    let mut watcher = Watcher::new(View::begin(options.output.quiet), scraper);
+    let phases = stages::play(orders, killer, &mut watcher).await?;
     let about = About {
         name: course.name.clone(),
         mode: course.modes(),
+        pace: course.paces(),
+        begun: at,
         is_retrieved: course.is_retrieved(),
     };
-    Ok(report(about, &plan, &names, &book, phases, watch.usage()))
+    let report = summary::report(about, &plan, &names, &book);
+    Ok(summary::with_figures(
+        report,
+        &book,
+        phases,
+        &watcher.scraper,
+    ))
 }
 
 /// The book a run begins with, a new one or the one of an earlier run, and its file.
@@ -157,67 +171,4 @@ fn orders(course: &Course, plan: &Plan, names: Names, rooms: Rooms, book: Book) 
         threads: usize::from(server.threads),
         is_killed: course.is_killed(),
     }
-}
-
-/// What a report says of a run besides figures.
-struct About {
-    name: String,
-    mode: String,
-    is_retrieved: bool,
-}
-
-fn report(
-    about: About,
-    plan: &Plan,
-    names: &Names,
-    book: &Book,
-    phases: Vec<Phase>,
-    server: Option<Usage>,
-) -> Report {
-    let pages = book.pages();
-    let ledger = match about.is_retrieved {
-        true => pages.ledger.verdict(),
-        false => pages.ledger.verdict_before_retrieval(),
-    };
-    let faults = match ledger.is_clean() {
-        true => Vec::new(),
-        false => pages.ledger.faults(FAULTS_NAMED),
-    };
-    let line = |(entry, receiver, fault): (&Entry, usize, Fault)| FaultLine {
-        fault,
-        message_id: plan.message_id(entry.message.number),
-        sender: names.address(entry.message.sender),
-        receiver: names.address(receiver),
-        size: entry.message.size,
-    };
-    let most = |count: fn(&crate::plan::Part) -> usize| {
-        plan.parts.iter().map(count).max().unwrap_or_default()
-    };
-    let sizes: BTreeSet<String> = plan
-        .parts
-        .iter()
-        .map(|part| part.sizes.to_string())
-        .collect();
-    Report {
-        scenario: about.name,
-        seed: plan.seed,
-        senders: most(|part| part.senders),
-        receivers: most(|part| part.receivers),
-        messages: ledger.sent,
-        size: sizes.into_iter().collect::<Vec<_>>().join("; "),
-        mode: about.mode,
-        is_retrieved: about.is_retrieved,
-        phases,
-        server,
-        faults: faults.into_iter().map(line).collect(),
-        ledger,
-        refusals: pages.refusals.clone().into_iter().collect(),
-        ..Report::default()
-    }
-}
-
-fn write(path: &Path, document: &impl serde::Serialize) -> Result<(), String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = serde_json::to_string_pretty(document).map_err(|error| wrong(&error))?;
-    fs::write(path, text).map_err(|error| wrong(&error))
 }

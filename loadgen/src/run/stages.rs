@@ -1,13 +1,14 @@
 //! Plays all scenes of all stages on all threads, and times them.
 use crate::{
-    book::{Book, Sheet},
+    book::{Book, Sheet, Tally},
     course::Stage,
     crew::{Crew, Orders},
     keeper::Killer,
-    progress::Progress,
-    report::Phase,
+    live::{Extent, Look, View},
+    report::{Phase, timeline::watched_after},
     scenario::Scene,
-    server::Watch,
+    scrape::Scraper,
+    series::Kind,
 };
 use restante::{clock, net};
 use std::{
@@ -16,17 +17,56 @@ use std::{
 };
 use tokio::sync::Barrier;
 
-/// How often progress is shown and the server is looked at.
+/// How often it is shown how far the run is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Who looks at a run while it goes on.
+pub(super) struct Watcher {
+    view: View,
+    pub(super) scraper: Scraper,
+}
+
+impl Watcher {
+    pub(super) fn new(view: View, scraper: Scraper) -> Self {
+        Self { view, scraper }
+    }
+
+    fn begin(&mut self, name: &str, extent: Extent, now: Duration) {
+        self.view.begin_phase(name, extent, now);
+    }
+
+    fn look(&mut self, book: &Book, kinds: &[Kind], is_end: bool) {
+        let latest = self.scraper.latest();
+        let server = latest.map(|(before, last)| watched_after(before.as_ref(), &last));
+        let now = book.elapsed(clock::now());
+        let pages = book.pages();
+        let done = kinds.iter().map(|kind| pages.sheet.tally(*kind).count());
+        let look = Look {
+            now,
+            done: done.sum(),
+            series: &pages.series,
+            server,
+        };
+        let shot = match is_end {
+            true => self.view.compose_end(&look),
+            false => self.view.compose(&look),
+        };
+        // a slow terminal keeps nobody from writing into the book
+        drop(pages);
+        match is_end {
+            true => self.view.end_phase(shot),
+            false => self.view.show(shot),
+        }
+    }
+}
 
 /// Plays them; `killer` goes on until the load is done.
 ///
 /// Errors: a sentence for the user if the run cannot go on.
 pub(super) async fn play(
     orders: Orders,
-    quiet: bool,
     killer: Option<Killer>,
-    watch: &mut Watch,
+    watcher: &mut Watcher,
 ) -> Result<Vec<Phase>, String> {
     let book = orders.book.clone();
     let together = Arc::new(Barrier::new(orders.threads + 1));
@@ -42,8 +82,8 @@ pub(super) async fn play(
             if let Some(why) = broken(&book) {
                 return Err(why);
             }
-            let timed = Timed::begin(*scene, stage, &orders, index, quiet);
-            phases.extend(timed.watch(&book, watch, &together).await);
+            let timed = Timed::begin(*scene, stage, &orders, index, watcher);
+            phases.extend(timed.watch(&book, watcher, &together).await);
         }
         if index + 1 < orders.stages.len() {
             // everybody has logged out
@@ -93,11 +133,16 @@ async fn take_part(orders: Orders, thread: usize, together: Arc<Barrier>) {
 struct Timed {
     scene: Scene,
     title: Option<String>,
-    progress: Progress,
 }
 
 impl Timed {
-    fn begin(scene: Scene, stage: &Stage, orders: &Orders, index: usize, quiet: bool) -> Self {
+    fn begin(
+        scene: Scene,
+        stage: &Stage,
+        orders: &Orders,
+        index: usize,
+        watcher: &mut Watcher,
+    ) -> Self {
         let now = clock::now();
         let title = stage.name.clone();
         let name = match &title {
@@ -107,35 +152,28 @@ impl Timed {
         orders.book.begin_scene(&name, now);
         let owed = orders.book.pages().ledger.outstanding();
         let total = scene.total(stage, &orders.plan.parts[index], owed);
-        let progress = Progress::begin(scene.name(), total.unwrap_or_default(), quiet, now);
-        Self {
-            scene,
-            title,
-            progress,
-        }
+        let extent = match (total, stage.load.duration) {
+            (None, Some(time)) => Extent::Time(time),
+            (total, _) => Extent::Steps(total.unwrap_or_default()),
+        };
+        watcher.begin(&name, extent, orders.book.elapsed(now));
+        Self { scene, title }
     }
 
-    async fn watch(mut self, book: &Book, watch: &mut Watch, together: &Barrier) -> Vec<Phase> {
-        let cpu_before = watch.cpu();
+    async fn watch(self, book: &Book, watcher: &mut Watcher, together: &Barrier) -> Vec<Phase> {
+        let cpu_before = watcher.scraper.cpu();
         let begun = clock::now();
-        let done = || {
-            let pages = book.pages();
-            let kinds = self.scene.counts().iter();
-            kinds.map(|kind| pages.sheet.tally(*kind).count()).sum()
-        };
+        let kinds = self.scene.counts();
         together.wait().await;
         let mut ended = std::pin::pin!(together.wait());
         loop {
             tokio::select! {
                 _ = &mut ended => break,
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    watch.look();
-                    self.progress.at(done(), clock::now());
-                }
+                () = tokio::time::sleep(LOOK_EVERY) => watcher.look(book, kinds, false),
             }
         }
-        self.progress.end(done(), clock::now());
-        let cpu = watch.cpu().zip(cpu_before);
+        watcher.look(book, kinds, true);
+        let cpu = watcher.scraper.cpu().zip(cpu_before);
         let cpu = cpu.map(|(after, before)| after.saturating_sub(before));
         phases(
             &book.pages().sheet,
@@ -156,7 +194,7 @@ fn phases(
     cpu: Option<Duration>,
 ) -> Vec<Phase> {
     let time = |last: Instant| last.saturating_duration_since(begun);
-    let phase = |(kind, tally): (crate::series::Kind, &crate::book::Tally)| Phase {
+    let phase = |(kind, tally): (Kind, &Tally)| Phase {
         name: match title {
             Some(title) => format!("{title}: {}", kind.name()),
             None => kind.name().to_owned(),
@@ -165,6 +203,11 @@ fn phases(
         octets: tally.octets(),
         time: tally.last().map_or(Duration::ZERO, time),
         latency_ms: tally.percentiles(),
+        waited: if scene.counts()[0] == kind {
+            sheet.waited
+        } else {
+            0
+        },
         server_cpu: cpu.filter(|_| scene.counts()[0] == kind),
     };
     sheet.tallies().map(phase).collect()

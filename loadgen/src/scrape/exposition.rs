@@ -36,6 +36,13 @@ impl<'a> Exposition<'a> {
     }
 }
 
+/// The version that a page tells.
+pub(super) fn version(page: &str) -> Option<&str> {
+    let mut lines = page.lines();
+    let rest = lines.find_map(|line| line.strip_prefix("restante_build_info{version=\""))?;
+    rest.split('"').next()
+}
+
 /// `name{labels} value` or `name value`; `NaN` is no value.
 fn value_of(line: &str) -> Option<(&str, f64)> {
     if line.starts_with('#') {
@@ -59,5 +66,12 @@ mod tests {
         assert_eq!((page.sum("a"), page.largest("a")), (Some(7.5), Some(4.5)));
         assert_eq!(page.sum("b"), Some(2000.0));
         assert_eq!((page.sum("c"), page.sum("d")), (None, None));
+    }
+
+    #[test]
+    fn version_stands_in_a_label() {
+        let page = "a 1\nrestante_build_info{version=\"1.2.3\"} 1\n";
+        assert_eq!(version(page), Some("1.2.3"));
+        assert_eq!(version("a 1\n"), None);
     }
 }

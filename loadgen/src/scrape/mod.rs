@@ -11,7 +11,7 @@ use restante::{clock, telemetry::figures_of};
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -36,6 +36,7 @@ struct Shared {
     begun: Instant,
     watch: Mutex<Watch>,
     samples: Mutex<Samples>,
+    version: OnceLock<String>,
     is_over: AtomicBool,
 }
 
@@ -49,6 +50,7 @@ impl Scraper {
             begun,
             watch: Mutex::new(Watch::follow(pid)),
             samples: Mutex::default(),
+            version: OnceLock::new(),
             is_over: AtomicBool::new(false),
         });
         let watched = shared.clone();
@@ -66,6 +68,11 @@ impl Scraper {
     /// What the process used since the begin.
     pub fn usage(&self) -> Option<Usage> {
         locked(&self.shared.watch).usage()
+    }
+
+    /// The server's version, once it has told it.
+    pub fn version(&self) -> Option<String> {
+        self.shared.version.get().cloned()
     }
 
     /// The newest sample, and the one before.
@@ -105,6 +112,9 @@ impl Shared {
 
     fn sample(&self, agent: &ureq::Agent, http: Option<SocketAddr>) -> Sample {
         let text = http.and_then(|http| metrics_of(agent, http));
+        if let Some(version) = text.as_deref().and_then(exposition::version) {
+            self.version.get_or_init(|| version.to_owned());
+        }
         let said = text.as_deref().map(Exposition::read);
         let mut sample = Sample {
             at: clock::now().saturating_duration_since(self.begun),

@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// Colours that do not belong to a kind of event.
-const SHARES: usize = 8;
-const SERVER: usize = 4;
-const GENERATOR: usize = 2;
+const SHARES: usize = Kind::ALL.len();
+const SERVER: usize = Kind::Deliver as usize;
+const GENERATOR: usize = Kind::Logout as usize;
 
 /// All charts of `report` in which there is something to see.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
@@ -179,78 +179,93 @@ fn histogram(report: &Report) -> Chart {
 
 type Seen = fn(&Watched) -> Option<f64>;
 
-fn server(report: &Report) -> Vec<Chart> {
-    let chart = |title: &str, note: &str, unit, lines: &[(&str, usize, Seen)]| {
+/// What is shown of the server: title, note, unit, and the lines with their colours.
+type Shown = (
+    &'static str,
+    &'static str,
+    Unit,
+    &'static [(&'static str, usize, Seen)],
+);
+
+const SHOWN: [Shown; 5] = [
+    (
+        "Processor",
+        "cores in use",
+        Unit::Cores,
+        &[
+            ("server", SERVER, |one| one.cpu_cores),
+            ("load generator", GENERATOR, |one| one.generator_cpu_cores),
+        ],
+    ),
+    (
+        "Memory",
+        "resident",
+        Unit::Bytes,
+        &[
+            ("server", SERVER, |one| one.figures.resident_bytes),
+            ("load generator", GENERATOR, |one| {
+                one.figures.generator_resident_bytes
+            }),
+        ],
+    ),
+    (
+        "Messages waiting",
+        "kept by the server for their receivers",
+        Unit::Count,
+        &[("waiting", Kind::Accept as usize, |one| one.figures.waiting)],
+    ),
+    (
+        "Delays in the server",
+        "a commit and the sync in it, in the mean; how late the latest core serves what is due",
+        Unit::Millis,
+        &[
+            ("commit", SERVER, |one| one.commit_ms),
+            ("sync", Kind::Refused as usize, |one| one.sync_ms),
+            ("latest core", GENERATOR, |one| {
+                Some(one.figures.lag_seconds? * 1000.0)
+            }),
+        ],
+    ),
+    (
+        "What the server has open",
+        "at each moment",
+        Unit::Count,
+        &[
+            ("files", GENERATOR, |one| one.figures.open_files),
+            ("MSRP connections", SERVER, |one| {
+                one.figures.msrp_connections
+            }),
+            ("dialogs", Kind::Accept as usize, |one| one.figures.dialogs),
+            ("transactions", Kind::Refused as usize, |one| {
+                one.figures.transactions
+            }),
+            ("users logged in", Kind::Login as usize, |one| {
+                one.figures.registered
+            }),
+            ("waiting for the store", Kind::Failed as usize, |one| {
+                one.figures.store_queued
+            }),
+        ],
+    ),
+];
+
+fn server(report: &Report) -> impl Iterator<Item = Chart> + '_ {
+    SHOWN.into_iter().map(|(title, note, unit, lines)| {
         let mut chart = over_time(report, title, note, unit);
-        let line = |(name, colour, seen): &(&str, usize, Seen)| Trace {
-            name: (*name).to_owned(),
-            colour: *colour,
-            points: report
-                .timeline
-                .server
-                .iter()
-                .map(|one| (one.at, seen(one)))
-                .collect(),
-        };
-        chart.traces = lines.iter().map(line).collect();
+        chart.traces = lines.iter().map(|line| seen(report, *line)).collect();
         let is_known = |trace: &Trace| trace.points.iter().any(|(_, value)| value.is_some());
         chart.traces.retain(is_known);
         chart
-    };
-    let cores = format!("cores in use, of {}", report.machine.cores);
-    vec![
-        chart(
-            "Processor",
-            &cores,
-            Unit::Cores,
-            &[
-                ("server", SERVER, |one| one.cpu_cores),
-                ("load generator", GENERATOR, |one| one.generator_cpu_cores),
-            ],
-        ),
-        chart(
-            "Memory",
-            "resident",
-            Unit::Bytes,
-            &[
-                ("server", SERVER, |one| one.figures.resident_bytes),
-                ("load generator", GENERATOR, |one| {
-                    one.figures.generator_resident_bytes
-                }),
-            ],
-        ),
-        chart(
-            "Messages waiting",
-            "kept by the server for their receivers",
-            Unit::Count,
-            &[("waiting", 3, |one| one.figures.waiting)],
-        ),
-        chart(
-            "Store",
-            "how long it takes to make things durable, in the mean",
-            Unit::Millis,
-            &[
-                ("commit", 4, |one| one.commit_ms),
-                ("sync", 6, |one| one.sync_ms),
-                ("latest core", 2, |one| {
-                    Some(one.figures.lag_seconds? * 1000.0)
-                }),
-            ],
-        ),
-        chart(
-            "What the server has open",
-            "at each moment",
-            Unit::Count,
-            &[
-                ("files", 2, |one| one.figures.open_files),
-                ("MSRP connections", 4, |one| one.figures.msrp_connections),
-                ("dialogs", 3, |one| one.figures.dialogs),
-                ("transactions", 6, |one| one.figures.transactions),
-                ("users logged in", 0, |one| one.figures.registered),
-                ("waiting for the store", 7, |one| one.figures.store_queued),
-            ],
-        ),
-    ]
+    })
+}
+
+fn seen(report: &Report, (name, colour, seen): (&str, usize, Seen)) -> Trace {
+    let looks = report.timeline.server.iter();
+    Trace {
+        name: name.to_owned(),
+        colour,
+        points: looks.map(|one| (one.at, seen(one))).collect(),
+    }
 }
 
 fn axis(unit: Unit, scale: Scale) -> Axis {

@@ -3,6 +3,7 @@
 //! Two reports become one page too, side by side, with the same axes.
 mod charts;
 mod facts;
+mod ledger;
 mod tables;
 
 use super::{Report, chart::Chart};
@@ -54,7 +55,7 @@ fn write_page(out: &mut String, runs: &[Run<'_>]) -> std::fmt::Result {
     write!(out, "<h2>Over time</h2>")?;
     write_charts(out, runs)?;
     tables::write_kinds(out, runs)?;
-    tables::write_ledger(out, runs)?;
+    ledger::write(out, runs)?;
     tables::write_refusals(out, runs)?;
     tables::write_faults(out, runs)?;
     tables::write_machines(out, runs)?;

@@ -128,76 +128,6 @@ pub(super) fn write_kinds(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
     close(out)
 }
 
-/// Writes the sums of the ledger.
-pub(super) fn write_ledger(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
-    open(out, "Ledger", &columns("messages", runs))?;
-    for (place, (name, _, meaning)) in ledger_of(&Report::default()).into_iter().enumerate() {
-        let counts = runs.iter().map(|run| ledger_of(run.report)[place].1);
-        let is_fault = matches!(name, "lost" | "duplicated" | "corrupted");
-        write!(
-            out,
-            "<tr><td>{name} <span class=\"soft\">{meaning}</span></td>"
-        )?;
-        for count in counts {
-            let class = match (is_fault, count) {
-                (true, 0) => "good",
-                (true, _) => "bad",
-                (false, _) => "",
-            };
-            write!(out, "<td class=\"{class}\">{count}</td>")?;
-        }
-        write!(out, "</tr>")?;
-    }
-    close(out)
-}
-
-fn ledger_of(report: &Report) -> [(&'static str, u64, &'static str); 13] {
-    let sums = &report.ledger;
-    [
-        ("sent", sums.sent, "at least once"),
-        ("sent again", sums.retries, "because no answer came"),
-        (
-            "acknowledged",
-            sums.acknowledged,
-            "their senders were told that they are safe",
-        ),
-        (
-            "stored",
-            sums.stored,
-            "kept by the server when they were acknowledged",
-        ),
-        (
-            "delivered at once",
-            sums.delivered_at_once,
-            "received when they were acknowledged",
-        ),
-        ("refused", sums.refused, "and never acknowledged"),
-        ("delivered", sums.delivered, "received whole"),
-        ("waiting", sums.waiting, "for receivers who did not log in"),
-        (
-            "repeated",
-            sums.repeated,
-            "after a break of the server, which is allowed",
-        ),
-        (
-            "overtaken",
-            sums.overtaken,
-            "came before an earlier one of the same sender",
-        ),
-        ("lost", sums.lost, "acknowledged and never received"),
-        (
-            "duplicated",
-            sums.duplicated,
-            "received twice without a break",
-        ),
-        (
-            "corrupted",
-            sums.corrupted,
-            "received changed, misdirected or unsent",
-        ),
-    ]
-}
-
 /// Writes what was refused and why, if anything was.
 pub(super) fn write_refusals(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
     if runs.iter().all(|run| run.report.refusals.is_empty()) {
@@ -276,7 +206,7 @@ pub(super) fn write_machines(out: &mut String, runs: &[Run<'_>]) -> fmt::Result 
 }
 
 /// The head of a table with a column for each run.
-fn columns<'a>(first: &'a str, runs: &[Run<'a>]) -> Vec<&'a str> {
+pub(super) fn columns<'a>(first: &'a str, runs: &[Run<'a>]) -> Vec<&'a str> {
     let names = runs.iter().map(|run| match runs.len() {
         1 => "",
         _ => run.name,
@@ -284,7 +214,7 @@ fn columns<'a>(first: &'a str, runs: &[Run<'a>]) -> Vec<&'a str> {
     [first].into_iter().chain(names).collect()
 }
 
-fn open(out: &mut String, title: &str, head: &[&str]) -> fmt::Result {
+pub(super) fn open(out: &mut String, title: &str, head: &[&str]) -> fmt::Result {
     let class = if head.len() <= 3 {
         "table narrow"
     } else {
@@ -297,7 +227,7 @@ fn open(out: &mut String, title: &str, head: &[&str]) -> fmt::Result {
     write!(out, "</tr>")
 }
 
-fn row(out: &mut String, class: &str, cells: &[String]) -> fmt::Result {
+pub(super) fn row(out: &mut String, class: &str, cells: &[String]) -> fmt::Result {
     write!(out, "<tr class=\"{class}\">")?;
     for cell in cells {
         write!(out, "<td>{}</td>", escaped(cell))?;
@@ -313,6 +243,6 @@ fn row_with_words(out: &mut String, cells: &[String], words: &str) -> fmt::Resul
     write!(out, "<td class=\"words soft\">{}</td></tr>", escaped(words))
 }
 
-fn close(out: &mut String) -> fmt::Result {
+pub(super) fn close(out: &mut String) -> fmt::Result {
     write!(out, "</table></div>")
 }
