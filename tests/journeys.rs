@@ -11,6 +11,7 @@ use restante::{
     client::{Channel, Mode, Outcome},
     sip::transaction::Peer,
 };
+use rustix::process::Signal;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -150,6 +151,33 @@ async fn watcher_of_a_mailbox_is_notified_of_what_comes() {
         .unwrap();
     let next = timeout(PATIENCE, summaries.next()).await.unwrap().unwrap();
     assert_eq!((next.waiting, next.new_messages()), (true, 1));
+}
+
+#[actix::test]
+async fn watcher_of_a_mailbox_subscribes_anew_after_the_server_has_ended_and_come_back() {
+    let mut server = start();
+    let bob = User::of(&server, "bob").await;
+    let mut summaries = bob.device.watch_summary().await.unwrap();
+    let first = timeout(PATIENCE, summaries.next()).await.unwrap().unwrap();
+    assert!(!first.waiting);
+    let alice = User::of(&server, "alice").await.log_in().await;
+    server.signal(Signal::TERM);
+    while server.is_alive() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.restart();
+    let note = message(&noise(5_000), Mode::Channel);
+    alice.device.send(note).await.unwrap();
+    // told to wait for up to 15 s
+    let next = timeout(PATIENCE * 3, async {
+        loop {
+            let next = summaries.next().await.unwrap();
+            if next.waiting {
+                return next;
+            }
+        }
+    });
+    assert_eq!(next.await.unwrap().new_messages(), 1);
 }
 
 #[actix::test]

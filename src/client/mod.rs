@@ -9,6 +9,7 @@ mod outgoing;
 mod receiving;
 mod request;
 mod tap;
+mod termination;
 
 pub use crate::sip::transaction::Peer;
 pub use actor::{

@@ -7,6 +7,7 @@ use crate::{
     client::{
         ClientError,
         request::{self, Ids},
+        termination::Termination,
     },
     content::{deferred_list::DeferredList, message_summary::MessageSummary},
     profile::event,
@@ -47,9 +48,20 @@ impl Subscriptions {
 /// which ends it (RFC 6665 §4.1.3).
 pub(super) struct Watch {
     device: Weak<State>,
-    call_id: String,
+    place: Place,
     notifications: mpsc::Receiver<Message>,
-    refresh: Option<JoinHandle<()>>,
+    keeper: Option<Keeper>,
+    is_over: bool,
+}
+
+/// The Call-ID by which a subscription is known: another one after it was made anew.
+type Place = Rc<RefCell<String>>;
+
+/// The task that keeps a subscription.
+struct Keeper {
+    task: JoinHandle<()>,
+    /// Where it is told that the server ended it, and how long to wait before it is made anew.
+    ended: mpsc::Sender<Duration>,
 }
 
 impl Watch {
@@ -59,30 +71,38 @@ impl Watch {
         subscriptions.insert(call_id.to_owned(), sender);
         Self {
             device: Rc::downgrade(device),
-            call_id: call_id.to_owned(),
+            place: Rc::new(RefCell::new(call_id.to_owned())),
             notifications,
-            refresh: None,
+            keeper: None,
+            is_over: false,
         }
     }
 
-    /// The next summary; `None` when the subscription is over.
+    /// The next summary; `None` when the subscription is over. One that the server ends for a
+    /// while is made anew.
     pub async fn next(&mut self) -> Option<MessageSummary> {
-        loop {
+        while !self.is_over {
             let notify = self.notifications.recv().await?;
+            match (Termination::of(&notify), &self.keeper) {
+                (None, _) => {}
+                (Some(Termination::Again(after)), Some(keeper)) => {
+                    // one that is told already makes it anew
+                    let _ = keeper.ended.try_send(after);
+                }
+                (Some(_), _) => self.is_over = true,
+            }
             if let Ok(summary) = MessageSummary::parse(notify.body()) {
                 return Some(summary);
             }
-            if is_terminated(&notify) {
-                return None;
-            }
         }
+        None
     }
 
     /// The first NOTIFY with a body.
     async fn first(&mut self, name: &'static str) -> Result<Message, ClientError> {
         let wait = async {
             while let Some(notify) = self.notifications.recv().await {
-                if !notify.body().is_empty() || is_terminated(&notify) {
+                if !notify.body().is_empty() || Termination::of(&notify).is_some() {
                     return Some(notify);
                 }
             }
@@ -95,11 +115,12 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(refresh) = self.refresh.take() {
-            refresh.abort();
+        if let Some(keeper) = self.keeper.take() {
+            keeper.task.abort();
         }
         if let Some(device) = self.device.upgrade() {
-            device.subscriptions.0.borrow_mut().remove(&self.call_id);
+            let mut subscriptions = device.subscriptions.0.borrow_mut();
+            subscriptions.remove(self.place.borrow().as_str());
         }
     }
 }
@@ -109,8 +130,16 @@ pub(super) async fn watch_summary(device: &Rc<State>) -> Result<Summaries, Clien
     let ids = device.ids();
     let mut watch = Watch::new(device, &ids.call_id);
     let granted = subscribe(device, event::MESSAGE_SUMMARY, lifetime, ids.clone(), None).await?;
-    let task = keep(Rc::downgrade(device), lifetime, ids, granted);
-    watch.refresh = Some(actix_rt::spawn(task));
+    let (ended, told) = mpsc::channel(1);
+    let kept = Kept {
+        device: Rc::downgrade(device),
+        place: watch.place.clone(),
+        lifetime,
+        ids,
+        granted,
+    };
+    let task = actix_rt::spawn(kept.keep(told));
+    watch.keeper = Some(Keeper { task, ended });
     Ok(Summaries(watch))
 }
 
@@ -201,39 +230,84 @@ async fn subscribe(
     })
 }
 
-/// Refreshes a subscription in its dialog until that fails.
-async fn keep(device: Weak<State>, lifetime: Duration, mut ids: Ids, mut granted: Granted) {
-    loop {
-        tokio::time::sleep((granted.lifetime / 2).max(Duration::from_secs(1))).await;
-        let Some(device) = device.upgrade() else {
-            return;
-        };
-        ids.number += 5;
-        let again = Box::pin(subscribe(
-            &device,
-            event::MESSAGE_SUMMARY,
-            lifetime,
-            ids.clone(),
-            Some(&granted),
-        ))
-        .await;
-        match again {
-            Ok(again) => granted = again,
-            Err(error) => {
-                tracing::debug!(%error, target = %granted.target, "subscription not refreshed");
+/// A subscription that is refreshed in its dialog, and made anew where the server has ended or
+/// forgotten it.
+struct Kept {
+    device: Weak<State>,
+    place: Place,
+    lifetime: Duration,
+    ids: Ids,
+    granted: Granted,
+}
+
+/// The longest pause between attempts to subscribe anew.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Kept {
+    async fn keep(mut self, mut told: mpsc::Receiver<Duration>) {
+        loop {
+            let half = (self.granted.lifetime / 2).max(Duration::from_secs(1));
+            let anew = tokio::select! {
+                () = tokio::time::sleep(half) => None,
+                after = told.recv() => after,
+            };
+            let kept = match anew {
+                None => match self.refresh().await {
+                    Err(error) => self.anew(Duration::ZERO).await.map_err(|_| error),
+                    refreshed => refreshed,
+                },
+                Some(after) => self.anew(after).await,
+            };
+            if let Err(error) = kept {
+                let target = &self.granted.target;
+                tracing::debug!(%error, %target, "subscription not kept");
                 return;
             }
         }
     }
-}
 
-fn is_terminated(notify: &Message) -> bool {
-    notify.value(Name::SubscriptionState).is_some_and(|state| {
-        state
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("terminated")
-    })
+    async fn refresh(&mut self) -> Result<(), ClientError> {
+        let device = self.device.upgrade().ok_or(ClientError::Stopped)?;
+        self.ids.number += 5;
+        let (package, ids) = (event::MESSAGE_SUMMARY, self.ids.clone());
+        let known = Some(&self.granted);
+        self.granted = Box::pin(subscribe(&device, package, self.lifetime, ids, known)).await?;
+        Ok(())
+    }
+
+    /// Subscribes in a new dialog, `after` a while, and again and again as long as that may help.
+    async fn anew(&mut self, after: Duration) -> Result<(), ClientError> {
+        tokio::time::sleep(after).await;
+        let mut pause = None;
+        loop {
+            let device = self.device.upgrade().ok_or(ClientError::Stopped)?;
+            let first = device.config().retry_pause;
+            let ids = self.move_to(&device);
+            let package = event::MESSAGE_SUMMARY;
+            match Box::pin(subscribe(&device, package, self.lifetime, ids, None)).await {
+                Err(error) if error.is_transient() => {}
+                granted => {
+                    self.granted = granted?;
+                    return Ok(());
+                }
+            }
+            drop(device);
+            let wait = pause.map_or(first, |pause: Duration| (pause * 2).min(LONGEST_PAUSE));
+            tokio::time::sleep(wait).await;
+            pause = Some(wait);
+        }
+    }
+
+    /// NOTIFYs come by another Call-ID from now on.
+    fn move_to(&mut self, device: &State) -> Ids {
+        self.ids = device.ids();
+        let before = self.place.replace(self.ids.call_id.clone());
+        let mut subscriptions = device.subscriptions.0.borrow_mut();
+        if let Some(watch) = subscriptions.remove(&before) {
+            subscriptions.insert(self.ids.call_id.clone(), watch);
+        }
+        self.ids.clone()
+    }
 }
 
 fn unusable(request: &'static str, error: &dyn std::fmt::Display) -> ClientError {
