@@ -84,6 +84,32 @@ async fn members_in_session_hear_each_other_in_order_and_nobody_hears_himself() 
     assert_eq!(server.metric("restante_group_legs"), 2.0);
 }
 
+/// A call that only brings a message is a place in the group too, and takes what others say.
+#[actix::test]
+async fn nothing_is_lost_that_comes_over_a_call_which_sends_one_message() {
+    let server = club();
+    let mut alice = logged_in(&server, "alice").await;
+    let mut bob = logged_in(&server, "bob").await;
+    let mut bobs = in_club(&bob).await;
+    let club = address_of("club");
+    let long = noise(3 * 1024 * 1024);
+    let mut letter = Outgoing::new(club.clone(), "text/x-log", Content::Bytes(long.clone()));
+    letter.mode = restante::client::Mode::Channel;
+    letter.message_id = Some("letter".to_owned());
+    let sending = alice.device.send(letter);
+    let talking = async {
+        for number in 0..20 {
+            say(&mut bobs, &format!("b{number}")).await;
+        }
+    };
+    let (sent, ()) = futures_util::future::join(sending, talking).await;
+    assert_eq!(sent.expect("an outcome").outcome, Outcome::Stored);
+    for number in 0..20 {
+        assert_eq!(words(&alice.next().await), format!("b{number}"));
+    }
+    assert_is(&bob.next().await, &long, "letter");
+}
+
 #[actix::test]
 async fn member_who_is_away_gets_all_of_it_in_order_when_coming_in() {
     let server = club();

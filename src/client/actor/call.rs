@@ -1,8 +1,10 @@
 //! A message through a channel of its own.
 use super::{
+    inbound::Reception,
     line::{Line, News, listen},
     media,
     outbound::{Failure, Transfer},
+    pipe::part,
     send::{unreadable, uri},
     source::Source,
     standing::OpenCall,
@@ -80,6 +82,11 @@ impl<'a> Call<'a> {
         let is_relayed = prospect.is_relayed(&agreed.remote);
         let (session, events) = media::open(self.device, prospect, &agreed).await?;
         *line.session.borrow_mut() = Some(session.clone());
+        // whoever answered may have something to say too: a group passes on what others send
+        let (events, messages) = part(events, &session);
+        let sender = Some(self.outgoing.to.clone());
+        let reception = Reception::new(self.device.clone(), session.clone(), sender);
+        actix::spawn(reception.attend(messages));
         Ok(Ok(OpenCall {
             line,
             news,

@@ -87,19 +87,34 @@ impl Reception {
     pub async fn run(mut self, mut events: Events) -> usize {
         let patience = self.device.config().idle_timeout;
         while let Ok(Some(event)) = timeout(patience, events.next(&self.session)).await {
-            match event {
-                SessionEvent::Head(inbound) => self.open(inbound.chunk, &inbound.head),
-                SessionEvent::Body(token, octets) => self.take(token, octets).await,
-                SessionEvent::End(token, flag) => self.end(token, flag).await,
-                SessionEvent::Response { code, .. } if code != 200 => {
-                    self.tell(Said::Refusal(code));
-                }
-                SessionEvent::Closed(_) => break,
-                _ => {}
+            if !self.work(event).await {
+                break;
             }
         }
         self.session.close();
         self.delivered
+    }
+
+    /// Works until the session ends, which is another's to decide.
+    pub async fn attend(mut self, mut events: Events) {
+        while let Some(event) = events.next(&self.session).await {
+            if !self.work(event).await {
+                return;
+            }
+        }
+    }
+
+    /// Works on one event; says whether there may be more.
+    async fn work(&mut self, event: SessionEvent) -> bool {
+        match event {
+            SessionEvent::Head(inbound) => self.open(inbound.chunk, &inbound.head),
+            SessionEvent::Body(token, octets) => self.take(token, octets).await,
+            SessionEvent::End(token, flag) => self.end(token, flag).await,
+            SessionEvent::Response { code, .. } if code != 200 => self.tell(Said::Refusal(code)),
+            SessionEvent::Closed(_) => return false,
+            _ => {}
+        }
+        true
     }
 
     fn tell(&self, said: Said) {

@@ -150,11 +150,6 @@ impl<'a> Transfer<'a> {
             SessionEvent::Response { transaction, code } => self.answered(transaction, code),
             SessionEvent::Report(head) => self.take_report(&head),
             SessionEvent::Closed(_) => Err(Failure::Lost),
-            SessionEvent::End(chunk, _) => {
-                // the other side has nothing to say here
-                self.session.respond(chunk, 200);
-                Ok(())
-            }
             _ => Ok(()),
         }
     }
