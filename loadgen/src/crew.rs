@@ -245,15 +245,32 @@ impl Crew {
     ///
     /// Errors: what became of it instead.
     pub async fn send(&self, message: &Planned, content: Bytes) -> Result<Acknowledged, Failure> {
-        let to = match message.group {
-            Some(group) => self.rooms().address(self.0.stage, group),
-            None => self.names().address(message.receiver),
-        };
         let id = self.plan().message_id(message.number);
-        let stage = self.stage();
-        let mode = stage.load.mode(stage.scenario);
         let device = self.device(message.sender)?;
+        if let Some(group) = message.group {
+            let group = self.rooms().address(self.0.stage, group);
+            let said = async {
+                if !device.is_in_group().await {
+                    device.join(&group).await?;
+                }
+                device.say(&group, &id, content).await
+            };
+            return self.in_time(said).await;
+        }
+        let (to, stage) = (self.names().address(message.receiver), self.stage());
+        let mode = stage.load.mode(stage.scenario);
         self.in_time(device.send(&to, &id, content, mode)).await
+    }
+
+    /// Lets `user` come into a group of this stage; says whether it did.
+    pub async fn join(&self, user: usize, group: usize) -> bool {
+        let begun = clock::now();
+        let group = self.rooms().address(self.0.stage, group);
+        let joined = match self.device(user) {
+            Ok(device) => self.in_time(device.join(&group)).await,
+            Err(failure) => Err(failure),
+        };
+        self.registered(Kind::Join, joined, (begun, begun))
     }
 
     /// The device of `user`.

@@ -9,7 +9,9 @@ use crate::{
 };
 use bytes::Bytes;
 use restante::{
-    client::{self, Body, Content, DeviceConfig, Incoming, Outcome, Outgoing, Peer, Received},
+    client::{
+        self, Body, Conference, Content, DeviceConfig, Incoming, Outcome, Outgoing, Peer, Received,
+    },
     clock,
     identity::Address,
     profile::mime,
@@ -18,6 +20,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
+use tokio::sync::Mutex;
 
 /// How long a login lasts, if it is not renewed: what a killed run leaves behind is soon gone.
 const LOGIN: Duration = Duration::from_secs(600);
@@ -66,6 +69,8 @@ pub struct Device {
     device: client::Device,
     user: usize,
     names: Names,
+    /// Its place in a group.
+    place: Mutex<Option<Conference>>,
 }
 
 /// Why something was not done.
@@ -84,6 +89,15 @@ impl Failure {
     pub fn late(limit: Duration) -> Self {
         Self {
             reason: format!("no answer within {}", humantime::format_duration(limit)),
+            is_final: false,
+            is_refusal: false,
+        }
+    }
+
+    /// Who was to send to a group was not let in.
+    fn nowhere() -> Self {
+        Self {
+            reason: "not in the group".to_owned(),
             is_final: false,
             is_refusal: false,
         }
@@ -141,6 +155,7 @@ impl Host {
             device: client::Device::new(&self.host, config),
             user,
             names: names.clone(),
+            place: Mutex::default(),
         })
     }
 }
@@ -165,11 +180,21 @@ impl Device {
     ///
     /// Errors: the refusal.
     pub async fn log_out(&self) -> Result<(), Failure> {
+        drop(self.place.lock().await.take());
         self.device.unregister().await?;
         Ok(())
     }
 
-    /// Makes a group of this user and `members`; returns its address.
+    /// Comes into `group`, to send there and to receive.
+    ///
+    /// Errors: the refusal.
+    pub async fn join(&self, group: &str) -> Result<(), Failure> {
+        let place = self.device.join(&address(group)?).await?;
+        *self.place.lock().await = Some(place);
+        Ok(())
+    }
+
+    /// Makes a group of this user and `members`, and comes into it; returns its address.
     ///
     /// Errors: the refusal.
     pub async fn call_together(&self, members: &[String]) -> Result<String, Failure> {
@@ -178,7 +203,39 @@ impl Device {
         let members: Result<Vec<Address>, Failure> =
             members.iter().map(|member| address(member)).collect();
         let place = self.device.call_together(&factory, &members?, None).await?;
-        Ok(place.group().to_string())
+        let group = place.group().to_string();
+        *self.place.lock().await = Some(place);
+        Ok(group)
+    }
+
+    /// Whether it is in its group.
+    pub async fn is_in_group(&self) -> bool {
+        self.place.lock().await.is_some()
+    }
+
+    /// Sends `content` to the group it is in, under the id `message_id`: one message after the
+    /// other. A place that is lost is given up.
+    ///
+    /// Errors: what became of it instead.
+    pub async fn say(
+        &self,
+        group: &str,
+        message_id: &str,
+        content: Bytes,
+    ) -> Result<Acknowledged, Failure> {
+        let mut place = self.place.lock().await;
+        let outgoing = Outgoing {
+            message_id: Some(message_id.to_owned()),
+            ..Outgoing::new(address(group)?, mime::OCTETS, Content::Bytes(content))
+        };
+        let sent = match place.as_mut() {
+            Some(place) => place.send(&outgoing).await,
+            None => return Err(Failure::nowhere()),
+        };
+        if sent.is_err() {
+            *place = None;
+        }
+        answered(sent?.outcome)
     }
 
     /// Sends `content` to `to` under the id `message_id`.
@@ -200,15 +257,20 @@ impl Device {
             },
             ..Outgoing::new(address(to)?, mime::OCTETS, Content::Bytes(content))
         };
-        match self.device.send(outgoing).await?.outcome {
-            Outcome::Stored => Ok(Acknowledged::Stored),
-            Outcome::Delivered => Ok(Acknowledged::Delivered),
-            Outcome::Refused { code, reason } => Err(Failure {
-                reason: format!("{code} {reason}"),
-                is_final: !is_transient(code),
-                is_refusal: true,
-            }),
-        }
+        answered(self.device.send(outgoing).await?.outcome)
+    }
+}
+
+/// What an outcome means to the ledger.
+fn answered(outcome: Outcome) -> Result<Acknowledged, Failure> {
+    match outcome {
+        Outcome::Stored => Ok(Acknowledged::Stored),
+        Outcome::Delivered => Ok(Acknowledged::Delivered),
+        Outcome::Refused { code, reason } => Err(Failure {
+            reason: format!("{code} {reason}"),
+            is_final: !is_transient(code),
+            is_refusal: true,
+        }),
     }
 }
 

@@ -81,6 +81,12 @@ impl Rooms {
             .unwrap_or_else(|| format!("sip:load-{:x}-{stage}-{group}@{}", self.seed, self.domain))
     }
 
+    /// Whether a member made group `group` of a stage.
+    pub fn is_known(&self, stage: usize, group: usize) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.contains_key(&(stage, group))
+    }
+
     /// A member made group `group` of a stage, and this is its address.
     pub fn learn(&self, stage: usize, group: usize, address: String) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

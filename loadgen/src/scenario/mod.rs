@@ -1,7 +1,7 @@
 //! What a run consists of: every thread plays the same scenes with its own users, and all threads
 //! begin and end a scene together.
 mod churn;
-mod found;
+mod gather;
 mod login;
 mod register;
 mod retrieve;
@@ -31,8 +31,8 @@ pub enum Scenario {
 pub enum Scene {
     /// Those who are there log in.
     LogIn,
-    /// Groups are made, where members make them.
-    Found,
+    /// Members come into their groups, which one of them makes where nobody else does.
+    Gather,
     /// Senders send all their messages; who is there receives.
     Send,
     /// Receivers who were away log in, take what waits, and log out.
@@ -60,7 +60,7 @@ impl Scenario {
             Self::OfflineSend | Self::Pager => &[Scene::LogIn, Scene::Send],
             Self::Retrieve => &[Scene::Retrieve],
             Self::SendAndRetrieve => &[Scene::LogIn, Scene::Send, Scene::Retrieve],
-            Self::Group => &[Scene::LogIn, Scene::Found, Scene::Send, Scene::Retrieve],
+            Self::Group => &[Scene::LogIn, Scene::Gather, Scene::Send, Scene::Retrieve],
             Self::Register => &[Scene::Register],
         }
     }
@@ -81,7 +81,7 @@ impl Scene {
     pub fn name(self) -> &'static str {
         match self {
             Self::LogIn => "login",
-            Self::Found => "found",
+            Self::Gather => "join",
             Self::Send => "accept",
             Self::Retrieve => "deliver",
             Self::Register => "register",
@@ -92,7 +92,7 @@ impl Scene {
     pub fn counts(self) -> &'static [Kind] {
         match self {
             Self::LogIn => &[Kind::Login],
-            Self::Found => &[Kind::Found],
+            Self::Gather => &[Kind::Join, Kind::Found],
             Self::Send => &[Kind::Accept],
             Self::Retrieve => &[Kind::Deliver, Kind::Group],
             Self::Register => &[Kind::Login, Kind::Refresh, Kind::Logout],
@@ -108,7 +108,7 @@ impl Scene {
                 let users = (0..part.users()).filter(|user| is_there(stage.scenario, part, *user));
                 Some(users.count() as u64)
             }
-            Self::Found => Some(part.groups() as u64),
+            Self::Gather => Some(part.turns() as u64),
             Self::Send => pace.expected(part.messages),
             Self::Retrieve => Some(owed as u64),
             Self::Register => pace.expected(match stage.load.duration {
@@ -122,7 +122,7 @@ impl Scene {
     pub async fn play(self, crew: &Crew) {
         match self {
             Self::LogIn => login::play(crew).await,
-            Self::Found => found::play(crew).await,
+            Self::Gather => gather::play(crew).await,
             Self::Send => send::play(crew).await,
             Self::Retrieve => retrieve::play(crew).await,
             Self::Register => register::play(crew).await,

@@ -11,6 +11,8 @@ pub enum Kind {
     Logout,
     /// A member made a group by calling the others together.
     Found,
+    /// A member came into its group.
+    Join,
     /// The sender of a message was told that it is safe.
     Accept,
     /// A receiver has a message.
@@ -25,11 +27,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Login,
         Self::Refresh,
         Self::Logout,
         Self::Found,
+        Self::Join,
         Self::Accept,
         Self::Deliver,
         Self::Group,
@@ -44,6 +47,7 @@ impl Kind {
             Self::Refresh => "refresh",
             Self::Logout => "logout",
             Self::Found => "found",
+            Self::Join => "join",
             Self::Accept => "accept",
             Self::Deliver => "deliver",
             Self::Group => "group",
@@ -59,6 +63,7 @@ impl Kind {
             Self::Refresh => "logins refreshed: from the REGISTER to its 200",
             Self::Logout => "users logged out: from the REGISTER to its 200",
             Self::Found => "groups made by a member: from the INVITE to its 200",
+            Self::Join => "members who came into their group: from the INVITE to its 200",
             Self::Accept => {
                 "messages taken over: from the first request to the answer that it is safe"
             }
