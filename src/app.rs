@@ -20,13 +20,14 @@ use crate::{
     config::Config,
     http::{self, AdminToken, Ports, Readiness, State},
     net::{Pulse, Shards},
+    overload::{self, Valve},
     participating::actor::Shutdown,
     sip::actor::EndpointHandle,
     store::{self, Store},
     telemetry::{self, Recorder, trace::Trace},
 };
 use actix::prelude::*;
-use functions::functions;
+use functions::{functions, shard_count};
 use ports::{MsrpAt, start_msrp, start_sip};
 use reload::Reloaders;
 use signals::{Signals, Told};
@@ -60,6 +61,17 @@ pub fn serve(config: Config) -> Outcome<ExitCode> {
     })
 }
 
+/// Has the valve told of the memory and of what waits for the store.
+fn watch_load(valve: &Valve, store: store::Handle, pulse: Pulse) {
+    let sources = overload::actor::Sources {
+        resident: Box::new(telemetry::resident_memory),
+        available: telemetry::available_memory(),
+        store: Box::new(move || store.lag()),
+        lag: Box::new(move || pulse.worst()),
+    };
+    overload::actor::watch(valve.clone(), sources);
+}
+
 /// A running server.
 struct Node {
     config: Config,
@@ -86,6 +98,7 @@ impl Node {
         let token = AdminToken::load_or_make(&config.server.data)?;
         let (handle, threads) = store::open(&config.server.store_folder(), &config.store)?;
         let store = Store::new(handle.clone(), Some(threads)).start();
+        let behind = handle.clone();
         let services = services(&config, handle).await?;
         let parts = functions(&config, services.clone()).await?;
         let readiness = Readiness::default();
@@ -99,11 +112,9 @@ impl Node {
             services,
         };
         let http = http::start(&config.http, ports)?;
-        let shards = Shards::start(match config.server.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        });
+        let shards = Shards::start(shard_count(&config));
         let pulse = Pulse::start(&shards);
+        watch_load(&parts.valve, behind, pulse.clone());
         let mut reloaders = Reloaders::default();
         let desk = relay::open(&config, &parts.subscribers, &mut reloaders)?;
         let trace = Trace::open(&config)?;

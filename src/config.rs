@@ -7,7 +7,7 @@ mod overrides;
 use crate::{
     controlling, deferred, http, msrp,
     neighbours::{self, Role},
-    participating, policy,
+    overload, participating, policy,
     sdp::Security,
     sip, sip_core, store, telemetry,
 };
@@ -36,6 +36,8 @@ pub struct Config {
     pub controlling: controlling::Config,
     /// Calls: how long they ring, idle, and are tried again.
     pub participating: participating::Config,
+    /// What is refused while there is too much to do.
+    pub overload: overload::Config,
     /// Decisions left to the operator.
     pub policy: policy::Config,
     /// The HTTP port: health, metrics, admin API.
@@ -212,6 +214,7 @@ impl Config {
             self.controlling.check(),
             self.hep.check(),
             self.otlp.check(),
+            self.overload.check(),
             self.check_groups(),
             self.check_media(),
         ];

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod msrp;
 pub mod neighbours;
 pub mod net;
+pub mod overload;
 pub mod participating;
 pub mod policy;
 pub mod profile;

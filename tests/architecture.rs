@@ -18,9 +18,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trail", &[]),
     ("net", &["clock"]),
     ("store", &["clock"]),
-    ("sip", &["syntax", "identity", "profile", "digest", "clock"]),
+    (
+        "sip",
+        &[
+            "syntax", "identity", "profile", "digest", "overload", "clock",
+        ],
+    ),
     ("msrp", &["syntax", "digest", "clock"]),
     ("neighbours", &["sip"]),
+    ("overload", &[]),
     ("policy", &["identity", "content", "profile"]),
     (
         "sip_core",
@@ -46,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
             "sip",
             "msrp",
+            "overload",
             "policy",
             "neighbours",
             "sip_core",
@@ -79,6 +86,7 @@ const ASSEMBLY: &[&str] = &["cli", "config", "telemetry", "app", "main", "lib"];
 /// Imports a room may make from its actor files only.
 const ACTORS_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sip", &["net"]),
+    ("overload", &["clock"]),
     ("msrp", &["net"]),
     ("sip_core", &["net"]),
     ("controlling", &["net"]),
@@ -131,6 +139,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ipnet", &["neighbours"]),
     ("hickory_resolver", &["sip"]),
     ("socket2", &["net"]),
+    ("nix", &["net"]),
     ("rustls", &["net"]),
     ("rcgen", &["net"]),
     ("webpki", &["net"]),

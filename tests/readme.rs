@@ -42,7 +42,7 @@ fn is_optional(key: &str, default: &str) -> bool {
     let parts = key.split_once('.');
     default == "unset"
         && parts.is_some_and(|(section, key)| {
-            ["x", "127.0.0.1:1", "sip:127.0.0.1"]
+            ["x", "127.0.0.1:1", "sip:127.0.0.1", "1GiB"]
                 .into_iter()
                 .any(|value| {
                     let text = format!("[{section}]\n{key} = \"{value}\"");

@@ -7,6 +7,7 @@ use crate::{
     http,
     identity::outbox,
     neighbours::Neighbours,
+    overload::Valve,
     participating::{
         self, Conferences, Devices, Drains, Home, Legs, Pool, Watchers,
         actor::{Parts, Shutdown},
@@ -52,6 +53,14 @@ pub async fn services(
     })
 }
 
+/// How many shards the configuration asks for.
+pub(super) fn shard_count(config: &Config) -> usize {
+    match config.server.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
 fn neighbours(config: &Config) -> Neighbours {
     Neighbours::new(&config.server.roles, &config.neighbours)
 }
@@ -70,6 +79,7 @@ pub(super) async fn functions(
         store,
         ..
     } = services;
+    let around = neighbours(config);
     let realm = Realm::open(&store, subscribers.clone(), core).await?;
     let registrar = Registrar::new(
         realm.clone(),
@@ -95,6 +105,11 @@ pub(super) async fn functions(
         legs: Legs::default(),
         watchers: Watchers::default(),
         pool: Pool::default(),
+        valve: Valve::new(
+            config.overload.clone(),
+            shard_count(config),
+            move |address| around.trusts(address),
+        ),
         sessions: Arc::default(),
         shutdown: Shutdown::default(),
     })

@@ -75,7 +75,8 @@ pub(super) async fn start_sip(
     let servers: Arc<Mutex<Vec<Addr<Server>>>> = Arc::default();
     let (started, shared) = (servers.clone(), parts.clone());
     let tap = trace.as_ref().map(Trace::sip_tap);
-    let endpoints = sip::actor::start(shards, &config.sip, tap, move |endpoint| {
+    let valve = Some(parts.valve.clone());
+    let endpoints = sip::actor::start_guarded(shards, &config.sip, tap, valve, move |endpoint| {
         let board = SWITCHBOARD.with_borrow(Clone::clone);
         let board = board.expect("MSRP is started before SIP, on every shard");
         let is_first = endpoint.shard() == 0;

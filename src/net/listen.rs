@@ -1,3 +1,4 @@
+use super::aged::note_arrivals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -32,6 +33,7 @@ pub fn bind_udp(addr: SocketAddr, port: Port) -> io::Result<UdpSocket> {
     // the kernel caps what it grants; less than asked for is no error
     let _ = socket.set_recv_buffer_size(UDP_BUFFER);
     let _ = socket.set_send_buffer_size(UDP_BUFFER);
+    note_arrivals(&socket);
     UdpSocket::from_std(socket.into())
 }
 

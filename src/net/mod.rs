@@ -6,6 +6,7 @@
 //! `Pulse` measures how late each arbiter is.
 //! Nothing here knows a protocol: a decoder is handed in.
 
+mod aged;
 mod connect;
 mod gate;
 mod inlet;
@@ -24,6 +25,7 @@ mod upgrade;
 mod web;
 mod wire;
 
+pub use aged::{Received, receive};
 pub use connect::connect_tcp;
 pub use gate::Gate;
 pub use inlet::{Decode, Detached, Inlet, ReadError};

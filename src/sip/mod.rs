@@ -4,9 +4,11 @@
 //! out. `actor` is where they meet sockets and timers.
 
 pub mod actor;
+mod admission;
 pub mod codec;
 mod config;
 pub mod dialog;
+pub mod feedback;
 pub mod locate;
 pub mod metrics;
 pub mod proxy;

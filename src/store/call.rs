@@ -61,6 +61,7 @@ pub(super) struct Job {
     pub(super) call: Box<dyn Transaction>,
     pub(super) durability: Durability,
     pub(super) load: Load,
+    /// When it was asked for, before it had its credit.
     pub(super) queued_at: Instant,
     /// Octets on their way to the writer, given back on drop.
     pub(super) credit: OwnedSemaphorePermit,

@@ -4,6 +4,7 @@ use super::{
     metrics::Metrics,
     reader::{self, Query},
     room::{Health, Load, State},
+    waits::Waits,
     writer::{Order, Writer},
 };
 use crate::clock::{self, Timestamp};
@@ -12,6 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -25,6 +27,8 @@ pub struct Handle {
     engine: Arc<dyn Engine>,
     health: Health,
     metrics: Metrics,
+    writing: Waits,
+    reading: Waits,
 }
 
 /// The store's threads. [`Threads::stop`] ends them in order.
@@ -50,6 +54,7 @@ impl Handle {
         let (queries, query_source) = bounded(config.queue);
         let max_inflight = u32::try_from(config.max_inflight.as_u64()).unwrap_or(u32::MAX >> 3);
         let health = Health::default();
+        let (writing, reading) = (Waits::new(), Waits::new());
         let credits = Arc::new(Semaphore::new(max_inflight as usize));
         let writer = Writer::new(
             engine.clone(),
@@ -58,6 +63,7 @@ impl Handle {
             fatal,
             health.clone(),
             metrics.clone(),
+            writing.clone(),
         );
         let writer = spawn("store-writer", move || {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
@@ -69,9 +75,9 @@ impl Handle {
         let mut readers = Vec::with_capacity(config.readers);
         for _ in 0..config.readers {
             let (engine, source) = (engine.clone(), query_source.clone());
-            let metrics = metrics.clone();
+            let (metrics, waits) = (metrics.clone(), reading.clone());
             readers.push(spawn("store-reader", move || {
-                reader::run(engine, source, metrics);
+                reader::run(engine, source, metrics, waits);
             })?);
         }
         let handle = Self {
@@ -82,6 +88,8 @@ impl Handle {
             engine,
             health,
             metrics,
+            writing,
+            reading,
         };
         let threads = Threads {
             orders,
@@ -131,10 +139,11 @@ impl Handle {
         work: impl FnOnce(&View<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let query = Query::Run(Box::new(move |view| {
+        let work = Box::new(move |view: &View<'_>| {
             // a caller that went away wants no answer
             let _ = answer.send(work(view));
-        }));
+        });
+        let query = Query::Run(work, clock::now());
         let queued = self.queries.try_send(query);
         queued.map_err(|error| self.refused(full_or_closed(&error)))?;
         outcome.await.unwrap_or(Err(StoreError::Closed))
@@ -181,6 +190,12 @@ impl Handle {
         self.engine.set_horizon(now);
     }
 
+    /// How long what waits for the store's threads has to, at least, since the last call; for one
+    /// caller.
+    pub fn lag(&self) -> Duration {
+        self.writing.take().max(self.reading.take())
+    }
+
     /// How the store is.
     pub fn state(&self) -> State {
         self.health.get()
@@ -211,6 +226,7 @@ impl Handle {
         durability: Durability,
         work: impl FnOnce(&mut Txn<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
+        let asked = clock::now();
         let credit = self.credit(octets.max(SMALL)).await?;
         let load = match octets {
             0 => Load::Small,
@@ -221,7 +237,7 @@ impl Handle {
             call: Call::boxed(work, answer),
             durability,
             load,
-            queued_at: clock::now(),
+            queued_at: asked,
             credit,
         });
         let queued = self.orders.try_send(order);

@@ -34,6 +34,7 @@ mod sequence;
 mod table;
 mod txn;
 mod verify;
+mod waits;
 mod walk;
 mod writer;
 

@@ -1,23 +1,31 @@
 //! The threads that read. Each read sees one picture of the store and never waits for the writer.
-use super::{Engine, View, metrics::Metrics};
+use super::{Engine, View, metrics::Metrics, waits::Waits};
 use crossbeam::channel::Receiver;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Instant,
 };
 
 pub(super) enum Query {
-    Run(Box<dyn FnOnce(&View<'_>) + Send>),
+    Run(Box<dyn FnOnce(&View<'_>) + Send>, Instant),
     Stop,
 }
 
 /// Serves until it is told to stop or nobody can ask any more.
-pub(super) fn run(engine: Arc<dyn Engine>, queries: Receiver<Query>, metrics: Metrics) {
-    while let Ok(Query::Run(query)) = queries.recv() {
+pub(super) fn run(
+    engine: Arc<dyn Engine>,
+    queries: Receiver<Query>,
+    metrics: Metrics,
+    waits: Waits,
+) {
+    while let Ok(Query::Run(query, asked)) = queries.recv() {
+        waits.serve(asked, !queries.is_empty());
         let view = View(engine.view());
         if catch_unwind(AssertUnwindSafe(|| query(&view))).is_err() {
             tracing::error!("a read panicked");
         }
+        waits.rest();
         metrics.reads.increment(1);
     }
 }

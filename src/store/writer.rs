@@ -5,6 +5,7 @@ use super::{
     call::{Job, Transaction},
     metrics::Metrics,
     room::{Health, Level, Room, State},
+    waits::Waits,
 };
 use crate::clock;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -48,6 +49,7 @@ pub(super) struct Writer {
     room: Room,
     relief: Option<JoinHandle<()>>,
     stopping: bool,
+    waits: Waits,
 }
 
 impl Writer {
@@ -58,6 +60,7 @@ impl Writer {
         fatal: Fatal,
         health: Health,
         metrics: Metrics,
+        waits: Waits,
     ) -> Self {
         Self {
             engine,
@@ -70,6 +73,7 @@ impl Writer {
             relief: None,
             health,
             stopping: false,
+            waits,
         }
     }
 
@@ -143,6 +147,8 @@ impl Writer {
         let Some(oldest) = group.first() else {
             return self.relieve(level);
         };
+        // those who come while a group is written go together with the next one
+        self.waits.serve(oldest.queued_at, !self.orders.is_empty());
         let waited = started.saturating_duration_since(oldest.queued_at);
         self.metrics.wait_time.record(waited);
         let durability = group.iter().map(|job| job.durability).max();
@@ -178,6 +184,7 @@ impl Writer {
                 Err(_) => Err(StoreError::Poisoned),
             });
         }
+        self.waits.rest();
         self.relieve(level);
     }
 

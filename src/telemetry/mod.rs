@@ -5,6 +5,7 @@
 //! histograms their buckets and adds what only the process knows about itself.
 pub mod hep;
 mod log;
+mod memory;
 pub mod otlp;
 mod own;
 mod process;
@@ -12,5 +13,6 @@ mod recorder;
 pub mod trace;
 
 pub use log::{Config, Format, LogError, Telemetry, init};
+pub use memory::{available_memory, resident_memory};
 pub use process::{ProcessFigures, figures_of};
 pub use recorder::{Recorder, RecorderError};

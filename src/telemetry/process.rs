@@ -79,7 +79,7 @@ fn thread_time(folder: &Path) -> Option<(String, Duration)> {
 }
 
 /// `VmRSS:    1234 kB` gives the octets.
-fn kibibytes(status: &str, key: &str) -> Option<u64> {
+pub(super) fn kibibytes(status: &str, key: &str) -> Option<u64> {
     Some(number(status, key)? * 1024)
 }
 

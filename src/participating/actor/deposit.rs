@@ -26,8 +26,7 @@ pub(super) async fn deposit(mut call: Call, reason: &'static str) {
     if !keep_parts(&call, &origin).await {
         return;
     }
-    let window = services.config.inbound_window.as_u64() as usize;
-    let (sink, mut arrivals) = inflow(window);
+    let (sink, mut arrivals) = inflow(&services);
     let channel = Channel::new(&services);
     let Agreed { session, body, .. } = match channel.answer(&call.offer, sink).await {
         Ok(agreed) => agreed,

@@ -1,4 +1,8 @@
-use crate::msrp::actor::{SessionEvent, SessionHandle, Sink};
+use super::Services;
+use crate::{
+    msrp::actor::{SessionEvent, SessionHandle, Sink},
+    overload::Valve,
+};
 use std::{cell::Cell, rc::Rc};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
@@ -17,6 +21,7 @@ pub struct Batch {
 
 struct Credit {
     window: usize,
+    valve: Valve,
     underway: Cell<usize>,
     paused: Cell<bool>,
 }
@@ -27,11 +32,14 @@ pub struct Arrivals {
     credit: Rc<Credit>,
 }
 
-/// Opens the way from a session to a flow with room for `window` octets.
-pub fn inflow(window: usize) -> (Box<Inflow>, Arrivals) {
+/// Opens the way from a session to a flow with room for `participating.inbound_window` octets; for
+/// less while memory is short.
+pub fn inflow(services: &Services) -> (Box<Inflow>, Arrivals) {
+    let window = services.config.inbound_window.as_u64();
     let (sender, batches) = mpsc::unbounded_channel();
     let credit = Rc::new(Credit {
-        window,
+        window: usize::try_from(window).unwrap_or(usize::MAX),
+        valve: services.valve.clone(),
         underway: Cell::new(0),
         paused: Cell::new(false),
     });
@@ -52,8 +60,18 @@ impl Sink for Inflow {
             return;
         }
         self.credit.underway.set(underway);
-        if underway > self.credit.window && !self.credit.paused.replace(true) {
+        if underway > self.credit.window_now() && !self.credit.paused.replace(true) {
             session.pause();
+        }
+    }
+}
+
+impl Credit {
+    /// Octets that may be on their way: an eighth of the window while memory is short.
+    fn window_now(&self) -> usize {
+        match self.valve.is_short_of_memory() {
+            true => self.window / 8,
+            false => self.window,
         }
     }
 }
@@ -68,7 +86,7 @@ impl Arrivals {
     pub fn done(&self, batch: &Batch, session: &SessionHandle) {
         let underway = self.credit.underway.get() - batch.octets;
         self.credit.underway.set(underway);
-        if underway <= self.credit.window / 2 && self.credit.paused.replace(false) {
+        if underway <= self.credit.window_now() / 2 && self.credit.paused.replace(false) {
             session.resume();
         }
     }

@@ -7,10 +7,16 @@ use crate::{
         actor::{SessionEvent, SessionHandle},
         assembly::Cursor,
     },
+    overload::Class,
     participating::facts::{Item, Origin},
 };
 use bytes::{Bytes, BytesMut};
-use std::{cell::Cell, collections::HashMap, rc::Rc};
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    rc::Rc,
+};
 use tracing::Instrument;
 
 mod goal;
@@ -106,6 +112,7 @@ impl Keeper {
         if self.messages.len() >= self.services.config.max_interleaved {
             return Err(Refusal::Busy("participating.max_interleaved").into());
         }
+        self.let_in(head)?;
         let deferred = &self.services.deferred;
         let total = range.and_then(|range| range.total);
         let reservation = self.goal.reserve(&self.services, total).await?;
@@ -117,6 +124,17 @@ impl Keeper {
             prefix: BytesMut::new(),
             content_type: head.content_type().unwrap_or_default().to_owned(),
             success_report: head.success_report(),
+        })
+    }
+
+    /// Whether one more message may begin, as far as the store and the memory go.
+    fn let_in(&self, head: &Head) -> Result<(), Refusal> {
+        let mut hasher = DefaultHasher::new();
+        head.message_id().hash(&mut hasher);
+        let (valve, chance) = (&self.services.valve, (hasher.finish() >> 32) as u32);
+        valve.admit_message(chance).map_err(|reason| {
+            valve.metrics().refused(Class::New, reason);
+            Refusal::Busy(reason.limit())
         })
     }
 

@@ -149,7 +149,7 @@ impl Line {
         owner: (&Address, &Rc<Watch>),
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<Self, Failed> {
-        let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+        let (sink, arrivals) = inflow(services);
         let channel = Channel::new(services);
         Self::dial(channel, services, owner, (sink, arrivals), invite).await
     }
@@ -160,7 +160,7 @@ impl Line {
         owner: (&Address, &Rc<Watch>),
         invite: impl FnOnce(Vec<u8>) -> InviteOptions,
     ) -> Result<(Self, Incoming), Failed> {
-        let (sink, ends) = duplex(services.config.inbound_window.as_u64() as usize);
+        let (sink, ends) = duplex(services);
         let Ends { answers, incoming } = ends;
         let room = chatroom::of(services.groups.config());
         let channel = Channel::new(services).in_chatroom(Some(room));

@@ -12,6 +12,7 @@ mod deposit;
 mod disposition;
 mod drain;
 mod drains;
+mod entrance;
 mod feed;
 mod fetching;
 mod focus;

@@ -43,7 +43,7 @@ pub(super) async fn retrieve(mut call: Call) {
         Ok(wanted) => wanted,
         Err(reply) => return call.refuse(&reply, "deferred_list"),
     };
-    let (sink, arrivals) = inflow(services.config.inbound_window.as_u64() as usize);
+    let (sink, arrivals) = inflow(&services);
     let channel = Channel::new(&services);
     let agreed = match channel.answer(&call.offer, sink).await {
         Ok(agreed) => agreed,

@@ -1,6 +1,6 @@
 use super::{
-    Services, drain, drains::Occasion, hint, mailbox::Subscriptions, remote, reporting,
-    serving::serve,
+    Services, drain, drains::Occasion, entrance::Entrance, hint, mailbox::Subscriptions, remote,
+    reporting,
 };
 use crate::{
     clock,
@@ -13,7 +13,6 @@ use crate::{
 };
 use actix::prelude::*;
 use std::{rc::Rc, time::Duration};
-use tracing::Instrument;
 
 /// Pause between two handovers begun after a start, so that they leave room for new work.
 const RESUME_EVERY: Duration = Duration::from_millis(5);
@@ -28,14 +27,17 @@ const MAILBOX: usize = 4096;
 pub struct Server {
     services: Rc<Services>,
     subscriptions: Subscriptions,
+    entrance: Entrance,
 }
 
 impl Server {
     /// The server of the shard whose services these are.
     pub fn new(services: Rc<Services>) -> Self {
+        let subscriptions = Subscriptions::default();
         Self {
+            entrance: Entrance::open(services.clone(), subscriptions.clone()),
             services,
-            subscriptions: Subscriptions::default(),
+            subscriptions,
         }
     }
 }
@@ -55,13 +57,7 @@ impl Handler<Incoming> for Server {
     type Result = ();
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) {
-        let (services, subscriptions) = (self.services.clone(), self.subscriptions.clone());
-        let (task, span) = (services.shutdown.task(), services.span_of(&incoming));
-        let served = async move {
-            serve(services, subscriptions, incoming).await;
-            drop(task);
-        };
-        actix_rt::spawn(served.instrument(span));
+        self.entrance.take(incoming);
     }
 }
 

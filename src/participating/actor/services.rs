@@ -12,6 +12,7 @@ use crate::{
     identity::{Address, outbox},
     msrp::actor::Switchboard,
     neighbours::{Hop, Neighbours, Role},
+    overload::Valve,
     participating::{
         Config, Metrics,
         devices::{Devices, Rest},
@@ -70,6 +71,8 @@ pub struct Parts {
     pub watchers: Watchers,
     /// The channels to other servers.
     pub pool: Pool,
+    /// What is let in.
+    pub valve: Valve,
     /// Calls open in the whole process.
     pub sessions: Arc<AtomicUsize>,
     /// The end of the server.

@@ -1,14 +1,22 @@
-use super::{orders::Stop, sorter::Sorter};
-use crate::net;
-use crate::sip::{
-    codec::{Builder, Limits, Message, ParseError, validate},
-    metrics::Metrics,
-    transaction::{Peer, reply_to},
+use super::{admission::class_of, orders::Stop, sorter::Sorter};
+use crate::{
+    clock, net,
+    overload::{Class, Valve},
+    sip::{
+        codec::{Builder, Limits, Message, ParseError, validate},
+        metrics::Metrics,
+        transaction::{Peer, reply_to},
+    },
 };
 use actix::prelude::*;
 use bytes::Bytes;
 use futures_util::stream;
-use std::{io, net::SocketAddr, rc::Rc};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 use tokio::net::UdpSocket;
 
 /// Datagrams taken from the socket before others get their turn.
@@ -22,9 +30,15 @@ pub(super) struct Datagrams {
     limits: Limits,
     sorter: Sorter,
     metrics: Metrics,
+    valve: Option<Valve>,
 }
 
-type Batch = io::Result<Vec<(Bytes, SocketAddr)>>;
+/// What one wake-up brings.
+struct Batch {
+    datagrams: Vec<(Bytes, SocketAddr)>,
+    /// How long the first of them waited in the kernel.
+    age: Duration,
+}
 
 impl Datagrams {
     pub fn start(
@@ -32,6 +46,7 @@ impl Datagrams {
         limits: Limits,
         sorter: Sorter,
         metrics: Metrics,
+        valve: Option<Valve>,
     ) -> Addr<Self> {
         Self::create(|ctx| {
             ctx.add_stream(batches(socket.clone()));
@@ -40,11 +55,13 @@ impl Datagrams {
                 limits,
                 sorter,
                 metrics,
+                valve,
             }
         })
     }
 
-    fn take(&mut self, octets: Bytes, source: SocketAddr) {
+    /// Takes a datagram that came at `arrived`; a stale one only if it must not be lost.
+    fn take(&mut self, (octets, source): (Bytes, SocketAddr), arrived: Instant, stale: bool) {
         let peer = Peer::udp(source);
         let message = match Message::parse(octets.clone(), &self.limits) {
             Ok(message) => message,
@@ -59,12 +76,29 @@ impl Datagrams {
             }
         };
         match validate(&message) {
-            Ok(()) => self.sorter.push(message, peer),
+            Ok(()) if stale && self.is_dispensable(&message, peer) => {
+                if let Some(valve) = &self.valve {
+                    valve.metrics().stale.increment(1);
+                }
+            }
+            Ok(()) => self.sorter.push(message, peer, arrived),
             Err(invalid) => {
                 self.metrics.refused(invalid.kind());
                 self.refuse(&message, invalid.status(), peer);
             }
         }
+    }
+
+    /// Whether its sender repeats it, and nothing is lost if it comes to nothing.
+    fn is_dispensable(&self, message: &Message, from: Peer) -> bool {
+        message.is_request() && class_of(self.valve.as_ref(), message, from) != Class::Ongoing
+    }
+
+    /// Whether what is read now waited too long. A few that came late are no backlog.
+    fn is_stale(&self, batch: &Batch) -> bool {
+        let config = self.valve.as_ref().map(Valve::config);
+        let is_backlog = batch.datagrams.len() >= BATCH;
+        is_backlog && config.is_some_and(|it| it.enabled && batch.age > it.stale_after)
     }
 
     /// Answers a bad request outside any transaction; a bad response or ACK gets no answer.
@@ -102,14 +136,17 @@ impl Handler<Stop> for Datagrams {
     }
 }
 
-impl StreamHandler<Batch> for Datagrams {
-    fn handle(&mut self, batch: Batch, _: &mut Context<Self>) {
+impl StreamHandler<io::Result<Batch>> for Datagrams {
+    fn handle(&mut self, batch: io::Result<Batch>, _: &mut Context<Self>) {
         // a failed read of a datagram socket concerns one datagram
         let Ok(batch) = batch else {
             return self.metrics.refused("read_failed");
         };
-        for (octets, source) in batch {
-            self.take(octets, source);
+        let now = clock::now();
+        let arrived = now.checked_sub(batch.age).unwrap_or(now);
+        let stale = self.is_stale(&batch);
+        for datagram in batch.datagrams {
+            self.take(datagram, arrived, stale);
         }
         if self.sorter.flush() {
             // the sender of a datagram repeats it
@@ -119,7 +156,7 @@ impl StreamHandler<Batch> for Datagrams {
     }
 }
 
-fn batches(socket: Rc<UdpSocket>) -> impl futures_util::Stream<Item = Batch> {
+fn batches(socket: Rc<UdpSocket>) -> impl futures_util::Stream<Item = io::Result<Batch>> {
     let buffer = vec![0; LONGEST].into_boxed_slice();
     stream::unfold((socket, buffer), |(socket, mut buffer)| async move {
         let batch = read(&socket, &mut buffer).await;
@@ -127,15 +164,21 @@ fn batches(socket: Rc<UdpSocket>) -> impl futures_util::Stream<Item = Batch> {
     })
 }
 
-async fn read(socket: &UdpSocket, buffer: &mut [u8]) -> Batch {
+async fn read(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Batch> {
     let mut batch = Vec::with_capacity(8);
-    let (length, source) = socket.recv_from(buffer).await?;
-    batch.push((Bytes::copy_from_slice(&buffer[..length]), source));
+    let first = net::receive(socket, buffer).await?;
+    batch.push((
+        Bytes::copy_from_slice(&buffer[..first.length]),
+        first.source,
+    ));
     while batch.len() < BATCH {
         match socket.try_recv_from(buffer) {
             Ok((length, source)) => batch.push((Bytes::copy_from_slice(&buffer[..length]), source)),
             Err(_) => break,
         }
     }
-    Ok(batch)
+    Ok(Batch {
+        datagrams: batch,
+        age: first.age,
+    })
 }

@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     clock, net,
+    overload::Refusals,
     sip::{
         codec::Message,
+        feedback::Throttle,
         locate::Resting,
         metrics::Metrics,
         proxy::Ourselves,
@@ -57,6 +59,11 @@ pub struct Endpoint {
     pub(super) resting: Resting,
     pub(super) draining: bool,
     tally: Tally,
+    pub(super) refusals: Refusals,
+    pub(super) throttles: HashMap<SocketAddr, Throttle>,
+    pub(super) began: Instant,
+    /// When the batch that is being worked on reached this process.
+    pub(super) arrived: Instant,
 }
 
 impl Endpoint {
@@ -92,6 +99,10 @@ impl Endpoint {
             resting: Resting::default(),
             draining: false,
             tally: Tally::register(),
+            refusals: Refusals::default(),
+            throttles: HashMap::new(),
+            began: clock::now(),
+            arrived: clock::now(),
             shared,
         }
     }
@@ -221,14 +232,23 @@ impl Actor for Endpoint {
 impl Handler<Received> for Endpoint {
     type Result = ();
 
-    fn handle(&mut self, Received(batch, _ticket): Received, ctx: &mut Context<Self>) {
+    fn handle(&mut self, received: Received, ctx: &mut Context<Self>) {
+        let Received {
+            batch,
+            arrived,
+            ticket: _held_until_served,
+        } = received;
         let now = clock::now();
+        self.arrived = arrived;
         for (message, from) in batch {
             self.metrics.received(&message, from.transport);
             if let Some(tap) = &self.tap {
                 tap(Way::Received, &from, &message);
             }
-            self.layer.handle_message(message, from, now);
+            let message = self.exchange_feedback(message, from, now);
+            if self.is_let_in(&message, from, now) {
+                self.layer.handle_message(message, from, now);
+            }
         }
         self.perform_effects(ctx);
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     net::{self, Shards},
+    overload::Valve,
     sip::{
         Config, Responder,
         codec::{Builder, Message},
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub backlog: Backlog,
     /// The key of the marks by which we know what we have forwarded.
     pub loop_key: RandomState,
+    /// What is let in, where that is somebody's business.
+    pub valve: Option<Valve>,
 }
 
 /// Where a request goes.
@@ -262,6 +265,9 @@ impl EndpointHandle {
 
     /// Answers every new request 503 from now on; what is begun goes on.
     pub fn drain(&self) {
+        if let Some(valve) = &self.shared.valve {
+            valve.drain();
+        }
         self.addr.do_send(Drain);
     }
 
@@ -282,6 +288,11 @@ impl EndpointHandle {
     /// Closes sockets and streams. Requests that wait for answers get none.
     pub fn stop(&self) {
         self.addr.do_send(Stop);
+    }
+
+    /// Seconds after which a client that is refused for want of room may come back.
+    pub fn retry_after(&self) -> u64 {
+        self.shared.retry_after()
     }
 
     pub(super) fn loop_key(&self) -> &RandomState {
@@ -309,6 +320,15 @@ impl EndpointHandle {
 }
 
 impl Shared {
+    /// Seconds after which a refused client may come back, each time others.
+    pub fn retry_after(&self) -> u64 {
+        /// Where nothing else is configured.
+        const SECONDS: u64 = 5;
+        self.valve.as_ref().map_or(SECONDS, |valve| {
+            valve.retry_after((net::random_u64() >> 32) as u32)
+        })
+    }
+
     pub fn local_addr(&self) -> SocketAddr {
         self.local.get().copied().unwrap_or(self.config.listen)
     }

@@ -47,7 +47,6 @@ impl Endpoint {
                 self.forward_inside(key, request, from, ctx);
             }
             Some(tag) => self.deliver_inside(&tag, key, request, from),
-            None if self.draining => self.refuse(key, &request, 503),
             None => self.deliver_outside(key, request, from),
         }
     }
@@ -79,11 +78,14 @@ impl Endpoint {
     }
 
     fn deliver_outside(&mut self, key: ServerKey, request: Message, from: Peer) {
-        match self.user.try_send(Incoming {
+        let incoming = Incoming {
             key,
+            class: self.class_of(&request, from),
             request,
             source: from,
-        }) {
+            arrived: self.arrived,
+        };
+        match self.user.try_send(incoming) {
             Ok(()) => {}
             Err(SendError::Full(Incoming { request, .. })) => {
                 self.metrics.user_full.increment(1);
@@ -119,7 +121,7 @@ impl Endpoint {
     fn refuse(&mut self, key: ServerKey, request: &Message, code: u16) {
         let mut response = Builder::response(request, code).to_tag(&net::random_token(8));
         if code == 503 {
-            response = response.header(Name::RetryAfter, "5");
+            response = response.header(Name::RetryAfter, self.shared.retry_after().to_string());
         }
         self.respond(key, response.build());
     }

@@ -19,6 +19,7 @@
 //! is not read either, and given up at its hard limit; connections beyond the bound are closed at
 //! once; dialogs beyond the bound are refused. Each has its counter.
 
+mod admission;
 mod backlog;
 mod branches;
 mod connections;
@@ -27,6 +28,7 @@ mod dialog;
 mod directory;
 mod endpoint;
 mod failover;
+mod feedback;
 mod forwarding;
 mod forwards;
 mod handle;
@@ -52,4 +54,4 @@ pub use endpoint::Endpoint;
 pub use handle::{Busy, EndpointHandle, RequestFailed, Target};
 pub use orders::{Cancelled, ClientEvent, ClientEventKind, Incoming};
 pub use proxied::Proxied;
-pub use start::{StartError, Tap, Way, start};
+pub use start::{StartError, Tap, Way, start, start_guarded};

@@ -3,13 +3,20 @@ use super::{
     Endpoint, RequestFailed, Target,
     backlog::{Backlog, Ticket},
 };
-use crate::sip::{
-    codec::Message,
-    proxy::{LoopMark, Outcome},
-    transaction::{ConnectionId, Peer, RequestId, ServerKey},
+use crate::{
+    overload::Class,
+    sip::{
+        codec::Message,
+        proxy::{LoopMark, Outcome},
+        transaction::{ConnectionId, Peer, RequestId, ServerKey},
+    },
 };
 use actix::prelude::*;
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use tokio::sync::oneshot;
 
 /// News for the transaction user: a request outside any INVITE dialog of this endpoint.
@@ -25,6 +32,10 @@ pub struct Incoming {
     pub request: Message,
     /// The neighbour it came from.
     pub source: Peer,
+    /// What it is to a server that has too much to do.
+    pub class: Class,
+    /// When it reached this process.
+    pub arrived: Instant,
 }
 
 /// News for who watches an INVITE: it was cancelled and waits for its 487.
@@ -103,7 +114,12 @@ impl Sink {
 /// Messages of one read, all of this shard.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Received(pub Vec<(Message, Peer)>, pub Ticket);
+pub(super) struct Received {
+    pub batch: Vec<(Message, Peer)>,
+    /// When the first of them reached this process.
+    pub arrived: Instant,
+    pub ticket: Ticket,
+}
 
 /// Octets for streams of this shard, from another one.
 #[derive(Message)]

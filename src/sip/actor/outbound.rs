@@ -9,6 +9,7 @@ use crate::{
     clock, net,
     sip::{
         codec::{Message, Method, Name},
+        feedback::ASKED,
         proxy::{LoopMark, record_routes},
         transaction::{Peer, RequestId, Transport},
     },
@@ -18,7 +19,7 @@ use std::{io, net::SocketAddr};
 use tokio::net::TcpStream;
 
 /// What is left of a datagram for the Via we add, and for a Record-Route.
-const VIA_ROOM: usize = 120;
+const VIA_ROOM: usize = 144;
 const RECORD_ROOM: usize = 60;
 /// The longest UDP payload over IPv4.
 const LONGEST_DATAGRAM: usize = 65_507;
@@ -145,7 +146,10 @@ impl Endpoint {
             Kind::Response => outbound.message.clone(),
             // nobody waits for it any more
             Kind::Request(id) if !self.sinks.contains_key(&id) => return,
-            _ => self.signed(&outbound, to.transport),
+            Kind::Request(id) if self.is_held_back(&outbound.message, to) => {
+                return self.hold_back(id, &outbound, to);
+            }
+            _ => self.signed(&outbound, to),
         };
         let taken = match outbound.kind {
             Kind::Request(id) => self.layer.request(id, message, to, clock::now()).is_ok(),
@@ -160,10 +164,14 @@ impl Endpoint {
     }
 
     /// The message with what names us on it: Via, and Record-Route where we stay on the way.
-    fn signed(&mut self, outbound: &Outbound, transport: Transport) -> Message {
+    pub(super) fn signed(&mut self, outbound: &Outbound, to: Peer) -> Message {
+        let transport = to.transport;
         let forwarded = outbound.forwarded;
         let mark = forwarded.map(|it| it.mark);
-        let via = self.branches.next_via(transport, &self.sent_by, mark);
+        let mut via = self.branches.next_via(transport, &self.sent_by, mark);
+        if self.listens_to(to.addr.ip()).is_some() {
+            via.push_str(ASKED);
+        }
         let came = forwarded.and_then(|it| it.record);
         let records = came.map(|came| record_routes(&self.sent_by, came, transport));
         let records = records.iter().flatten();

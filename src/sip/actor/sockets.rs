@@ -8,6 +8,7 @@ use super::{
     stream::{Farewell, Frames, Stream},
 };
 use crate::{
+    clock,
     net::{Inlet, StreamLimits},
     sip::transaction::{ConnectionId, Peer},
 };
@@ -48,7 +49,7 @@ impl Endpoint {
     fn sorter(&self) -> Sorter {
         let doors = self.wires.neighbours.iter().cloned();
         let doors = doors.zip(self.wires.backlogs.iter().cloned());
-        Sorter::new(self.shared.shards.clone(), doors.collect())
+        Sorter::new(self.shared.shards.clone(), doors.collect(), clock::now())
     }
 
     pub(super) fn bind(
@@ -69,6 +70,7 @@ impl Endpoint {
             self.shared.config.limits,
             self.sorter(),
             self.metrics.clone(),
+            self.shared.valve.clone(),
         );
         self.datagrams = Some(reader);
         ctx.add_stream(accepted(listener));

@@ -4,17 +4,29 @@ use crate::{
     sip::{codec::Message, transaction::Peer},
 };
 use actix::prelude::*;
+use std::time::Instant;
 
 /// Sorts the messages of one read by the shard that owns their Call-ID.
 pub(super) struct Sorter {
     shards: Shards,
     endpoints: Vec<(Addr<Endpoint>, Backlog)>,
-    batches: Vec<Vec<(Message, Peer)>>,
+    batches: Vec<Batch>,
+}
+
+/// What one shard gets next.
+struct Batch {
+    messages: Vec<(Message, Peer)>,
+    /// When the first of them reached this process.
+    arrived: Instant,
 }
 
 impl Sorter {
-    pub fn new(shards: Shards, endpoints: Vec<(Addr<Endpoint>, Backlog)>) -> Self {
-        let batches = endpoints.iter().map(|_| Vec::new()).collect();
+    pub fn new(shards: Shards, endpoints: Vec<(Addr<Endpoint>, Backlog)>, now: Instant) -> Self {
+        let batch = |_| Batch {
+            messages: Vec::new(),
+            arrived: now,
+        };
+        let batches = endpoints.iter().map(batch).collect();
         Self {
             shards,
             endpoints,
@@ -22,12 +34,17 @@ impl Sorter {
         }
     }
 
-    pub fn push(&mut self, message: Message, from: Peer) {
+    /// Takes a message that reached this process at `arrived`.
+    pub fn push(&mut self, message: Message, from: Peer, arrived: Instant) {
         let shard = match self.endpoints.len() {
             1 => 0,
             _ => self.shards.of(message.call_id().as_bytes()),
         };
-        self.batches[shard].push((message, from));
+        let batch = &mut self.batches[shard];
+        if batch.messages.is_empty() {
+            batch.arrived = arrived;
+        }
+        batch.messages.push((message, from));
     }
 
     /// Hands every batch over. True if one was not taken because its shard is full: it stays
@@ -35,14 +52,20 @@ impl Sorter {
     pub fn flush(&mut self) -> bool {
         let mut full = false;
         for (batch, (endpoint, backlog)) in self.batches.iter_mut().zip(&self.endpoints) {
-            if batch.is_empty() {
+            if batch.messages.is_empty() {
                 continue;
             }
-            match endpoint.try_send(Received(std::mem::take(batch), backlog.ticket())) {
+            let arrived = batch.arrived;
+            let order = Received {
+                batch: std::mem::take(&mut batch.messages),
+                arrived,
+                ticket: backlog.ticket(),
+            };
+            match endpoint.try_send(order) {
                 // a stopped endpoint has no use for messages
                 Ok(()) | Err(SendError::Closed(_)) => {}
-                Err(SendError::Full(Received(kept, _))) => {
-                    *batch = kept;
+                Err(SendError::Full(Received { batch: kept, .. })) => {
+                    batch.messages = kept;
                     full = true;
                 }
             }
@@ -54,7 +77,7 @@ impl Sorter {
     pub fn discard(&mut self) -> usize {
         self.batches
             .iter_mut()
-            .map(|batch| batch.drain(..).count())
+            .map(|batch| batch.messages.drain(..).count())
             .sum()
     }
 }

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{
     net::{self, Port, Shards},
+    overload::Valve,
     sip::{Config, codec::Message, metrics::Metrics, transaction::Peer},
 };
 use actix::prelude::*;
@@ -61,17 +62,31 @@ const PORT_TRIES: usize = 16;
 /// How long accepting rests after a failure, such as too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// As [`start_guarded`], with nothing refused but what cannot be served.
+pub async fn start<F>(
+    shards: &Shards,
+    config: &Config,
+    tap: Option<Tap>,
+    user: F,
+) -> Result<Vec<EndpointHandle>, StartError>
+where
+    F: Fn(EndpointHandle) -> Recipient<Incoming> + Clone + Send + 'static,
+{
+    start_guarded(shards, config, tap, None, user).await
+}
+
 /// Starts one endpoint per shard: first the actors, then the sockets, all on one port.
 ///
 /// `user` is called on each shard's own thread with the handle of its endpoint, and gives the
 /// recipient of that shard's [`Incoming`] requests; it may start actors there. Give that actor a
 /// mailbox for as many requests as one read may bring (`set_mailbox_capacity`; actix's default is
-/// 16): what does not fit is answered 503. Use [`Shards::current_only`] for one endpoint on the
+/// 16): what does not fit is answered 503. `valve` is asked which requests are let in at all. Use [`Shards::current_only`] for one endpoint on the
 /// calling arbiter.
-pub async fn start<F>(
+pub async fn start_guarded<F>(
     shards: &Shards,
     config: &Config,
     tap: Option<Tap>,
+    valve: Option<Valve>,
     user: F,
 ) -> Result<Vec<EndpointHandle>, StartError>
 where
@@ -94,6 +109,7 @@ where
             requests: AtomicU64::new(1),
             backlog: Backlog::default(),
             loop_key: loop_key.clone(),
+            valve: valve.clone(),
         });
         let (directory, tap, user) = (directory.clone(), tap.clone(), user.clone());
         let started = shards.run_on(shard, move || async move {

@@ -1,5 +1,6 @@
 use super::{Endpoint, datagrams::refusal, orders::Lost, sorter::Sorter};
 use crate::{
+    clock,
     net::{Decode, Gate, Inlet, Outlet, ReadError},
     sip::{
         codec::{Framed, Framer, Limits, Message, ParseError, validate},
@@ -9,7 +10,7 @@ use crate::{
 };
 use actix::prelude::*;
 use bytes::{Bytes, BytesMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How soon a full shard is tried again.
 const AGAIN: Duration = Duration::from_millis(2);
@@ -102,13 +103,13 @@ impl Stream {
         });
     }
 
-    fn take(&mut self, frame: Framed) {
+    fn take(&mut self, frame: Framed, now: Instant) {
         let message = match frame {
             Framed::Message(message) => message,
             Framed::KeepAlive => return self.write(Bytes::from_static(b"\r\n")),
         };
         match validate(&message) {
-            Ok(()) => self.sorter.push(message, self.peer),
+            Ok(()) => self.sorter.push(message, self.peer, now),
             Err(invalid) => {
                 self.metrics.refused(invalid.kind());
                 self.refuse(&message, invalid.status());
@@ -152,8 +153,9 @@ impl StreamHandler<Result<Vec<Framed>, ReadError<Broken>>> for Stream {
     fn handle(&mut self, read: Result<Vec<Framed>, ReadError<Broken>>, ctx: &mut Context<Self>) {
         match read {
             Ok(frames) => {
+                let now = clock::now();
                 for frame in frames {
-                    self.take(frame);
+                    self.take(frame, now);
                 }
                 self.pass_on(ctx);
             }

@@ -42,6 +42,11 @@ impl Layer {
         }
     }
 
+    /// Whether a request belongs to a transaction that there is already.
+    pub fn knows(&mut self, request: &Message) -> bool {
+        self.servers.knows(request)
+    }
+
     /// Starts a client transaction for `request`, which carries our Via with a branch of its own.
     ///
     /// Errors: `Full` at the bound; nothing is told about `id` then.

@@ -119,6 +119,14 @@ impl Servers {
         self.table.len()
     }
 
+    pub fn knows(&mut self, request: &Message) -> bool {
+        let (Some(method), Ok(via)) = (request.method(), request.via()) else {
+            return false;
+        };
+        let written = key::write_server(request, &via, method.as_str(), &mut self.scratch);
+        written.is_ok() && self.by_key.contains_key(self.scratch.as_str())
+    }
+
     pub fn handle_request(
         &mut self,
         request: Message,

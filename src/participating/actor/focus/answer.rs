@@ -77,7 +77,7 @@ pub(super) async fn come_in(mut call: Call, group: &Arc<Group>, calls_others: bo
     if let Err(refusal) = take_parts(&call).await {
         return call.refuse(&reply_of(&refusal), refusal.kind());
     }
-    let (sink, ends) = duplex(services.config.inbound_window.as_u64() as usize);
+    let (sink, ends) = duplex(&services);
     let Ends { answers, incoming } = ends;
     let room = chatroom::of(services.groups.config());
     let channel = Channel::new(&services).in_chatroom(Some(room));

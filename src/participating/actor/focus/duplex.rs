@@ -1,4 +1,7 @@
-use super::super::inflow::{Arrivals, inflow};
+use super::super::{
+    Services,
+    inflow::{Arrivals, inflow},
+};
 use crate::{
     clock,
     msrp::actor::{SessionEvent, SessionHandle, Sink},
@@ -29,11 +32,11 @@ pub(in super::super) struct Incoming {
     pub moved: Rc<Cell<Instant>>,
 }
 
-/// Opens both ways, with room for `window` octets of messages.
-pub(in super::super) fn duplex(window: usize) -> (Box<Duplex>, Ends) {
+/// Opens both ways, each with the room an inflow has.
+pub(in super::super) fn duplex(services: &Services) -> (Box<Duplex>, Ends) {
     let moved = Rc::new(Cell::new(clock::now()));
-    let (answers_in, answers) = inflow(window);
-    let (messages_in, messages) = inflow(window);
+    let (answers_in, answers) = inflow(services);
+    let (messages_in, messages) = inflow(services);
     let sink = Duplex {
         answers: answers_in,
         messages: messages_in,

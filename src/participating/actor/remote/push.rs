@@ -175,7 +175,7 @@ impl<'a> Push<'a> {
 /// The leg when its callee has connected.
 async fn bound(mut leg: Leg, round: &Round) -> Result<Leg, Failed> {
     let config = &round.services.config;
-    let (sink, mut arrivals) = inflow(config.inbound_window.as_u64() as usize);
+    let (sink, mut arrivals) = inflow(&round.services);
     let session = leg.session().clone();
     session.set_sink(sink);
     let connected = async {

@@ -75,6 +75,7 @@ impl Dialog {
             key,
             request,
             source,
+            ..
         } = incoming;
         let tag = endpoint.new_tag();
         let refuse = |status| {
