@@ -63,11 +63,12 @@ const REFUSALS: [&str; 32] = [
 ];
 
 /// Why connections are closed.
-const CLOSINGS: [&str; 13] = [
+const CLOSINGS: [&str; 14] = [
     "local",
     "peer_closed",
     "broken",
     "framing",
+    "handshake",
     "bind_timeout",
     "connect_failed",
     "certificate",

@@ -52,10 +52,12 @@ impl Tally {
             counts: HashMap::new(),
             times: HashMap::new(),
         };
-        for method in EXPECTED {
-            for side in [Side::Server, Side::Client] {
-                let method = name(&method);
-                tally.count(side, method, End::Answered(200)).increment(0);
+        for method in EXPECTED.iter().map(name) {
+            let ours = [200, 500, 503].map(|code| (Side::Server, End::Answered(code)));
+            let theirs = [End::Answered(200), End::TimedOut, End::Failed];
+            let theirs = theirs.map(|end| (Side::Client, end));
+            for (side, end) in ours.into_iter().chain(theirs) {
+                tally.count(side, method, end).increment(0);
                 tally.time(side, method);
             }
         }
