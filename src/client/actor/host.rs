@@ -30,6 +30,10 @@ use std::{
 /// in together, and all wait for the one connection to their server to be made.
 const AT_ONCE: usize = 32 * 1024;
 
+/// Transactions of the devices of one host. Over UDP each stays for 32 s behind its answer, and
+/// thousands of calls begin in every second when a whole network's devices live here.
+const TRANSACTIONS: usize = 1024 * 1024;
+
 /// The sockets of many devices: one SIP endpoint and one MSRP switchboard on the calling arbiter.
 ///
 /// Clones name the same host.
@@ -150,6 +154,7 @@ async fn endpoint(
         listen,
         mailbox: AT_ONCE,
         max_pending: AT_ONCE,
+        max_transactions: TRANSACTIONS,
         ..sip::Config::default()
     };
     let door = Door(devices.clone()).start().recipient();
