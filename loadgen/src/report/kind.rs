@@ -34,7 +34,10 @@ impl KindSum {
             count: line.count(),
             octets: line.octets(),
             latency_ms: line.percentiles(),
-            service_ms: line.service().map(|service| service.percentiles()),
+            service_ms: line
+                .service()
+                .map(|service| service.percentiles())
+                .filter(|service| *service != line.percentiles()),
             distribution: line.latency().distribution(),
         };
         series.lines().map(of).collect()

@@ -91,7 +91,9 @@ pub struct FaultLine {
 pub struct Phase {
     /// What was done, such as `accept` or `deliver`.
     pub name: String,
-    /// How often it succeeded.
+    /// The phase beside which it happened, where it is not what that one was for.
+    pub beside: Option<String>,
+    /// How often it happened.
     pub count: u64,
     /// Octets of content.
     pub octets: u64,
@@ -135,9 +137,10 @@ impl Report {
         self.ledger.is_clean()
     }
 
-    /// The phase called `name`.
-    pub fn phase(&self, name: &str) -> Option<&Phase> {
-        self.phases.iter().find(|phase| phase.name == name)
+    /// The phase that is the same as `other` of another run.
+    pub fn counterpart(&self, other: &Phase) -> Option<&Phase> {
+        let is_same = |phase: &&Phase| phase.name == other.name && phase.beside == other.beside;
+        self.phases.iter().find(is_same)
     }
 
     /// The load in a few words.
@@ -166,6 +169,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::{samples::report, *};
+    use std::collections::BTreeSet;
 
     #[test]
     fn table_tells_rates_percentiles_cost_and_verdict() {
@@ -205,5 +209,48 @@ mod tests {
         phase.time = Duration::ZERO;
         assert_eq!(phase.cpu_per_thousand(), None);
         assert_eq!(phase.rate(), 0.0);
+    }
+
+    #[test]
+    fn document_of_the_shape_names_every_key_and_no_other() {
+        let mut report = report();
+        report.server = Some(Usage::default());
+        let json = serde_json::to_value(report).unwrap();
+        let mut keys = BTreeSet::new();
+        collect("", &json, &mut keys);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/REPORT.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        let told: BTreeSet<String> = rows
+            .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+            .collect();
+        let missing: Vec<_> = keys.difference(&told).collect();
+        let foreign: Vec<_> = told.difference(&keys).collect();
+        assert!(missing.is_empty(), "REPORT.md says nothing of {missing:?}");
+        assert!(foreign.is_empty(), "REPORT.md speaks of {foreign:?}");
+    }
+
+    /// The keys of all values below `path` that are no objects, and of percentiles as such.
+    fn collect(path: &str, value: &serde_json::Value, keys: &mut BTreeSet<String>) {
+        let is_leaf = path.ends_with("_ms");
+        match value {
+            serde_json::Value::Object(fields) if !is_leaf => {
+                for (name, value) in fields {
+                    let name = if path == "timeline.kinds" { "*" } else { name };
+                    let separator = if path.is_empty() { "" } else { "." };
+                    collect(&format!("{path}{separator}{name}"), value, keys);
+                }
+            }
+            serde_json::Value::Array(values) => {
+                let path = format!("{path}[]");
+                let pairs = values.iter().filter(|value| value.is_array());
+                keys.extend(pairs.map(|_| path.clone()));
+                let others = values.iter().filter(|value| !value.is_array());
+                others.for_each(|value| collect(&path, value, keys));
+            }
+            _ => {
+                keys.insert(path.to_owned());
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn report() -> Report {
         mode: "channel".to_owned(),
         pace: "500 clients at a time".to_owned(),
         is_retrieved: true,
-        phases: vec![accept()],
+        phases: vec![accept(), refused()],
         kinds: KindSum::all(&series),
         server: None,
         ledger: Verdict {
@@ -51,6 +51,7 @@ pub(super) fn report() -> Report {
 fn accept() -> Phase {
     Phase {
         name: "accept".to_owned(),
+        beside: None,
         count: 10_000,
         octets: 10_000 * 2048,
         time: Duration::from_secs(4),
@@ -62,6 +63,16 @@ fn accept() -> Phase {
         },
         waited: 0,
         server_cpu: Some(Duration::from_secs(3)),
+    }
+}
+
+fn refused() -> Phase {
+    Phase {
+        name: "refused".to_owned(),
+        beside: Some("accept".to_owned()),
+        count: 10,
+        time: Duration::from_secs(10),
+        ..Phase::default()
     }
 }
 

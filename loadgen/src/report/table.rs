@@ -15,7 +15,7 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_phases(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let longest = self.phases.iter().map(|phase| phase.name.chars().count());
+        let longest = self.phases.iter().map(|phase| label(phase).chars().count());
         let width = longest.max().unwrap_or_default().max(9) + 1;
         let titles = [
             "count", "time", "1/s", "MiB/s", "p50", "p90", "p99", "p99.9", "max",
@@ -26,7 +26,7 @@ impl Report {
         }
         writeln!(out, "{:>13}", "CPU ms/1000")?;
         for phase in &self.phases {
-            write!(out, "{:<width$}", phase.name)?;
+            write!(out, "{:<width$}", label(phase))?;
             write_phase(out, phase)?;
         }
         for phase in self.phases.iter().filter(|phase| phase.waited > 0) {
@@ -114,6 +114,14 @@ impl Report {
             writeln!(out, "restante trace {}", line.message_id)?;
         }
         Ok(())
+    }
+}
+
+/// What stands before a phase: what happened beside another one is set in.
+fn label(phase: &Phase) -> String {
+    match phase.beside {
+        Some(_) => format!("  {}", phase.name),
+        None => phase.name.clone(),
     }
 }
 

@@ -185,7 +185,8 @@ impl Timed {
     }
 }
 
-/// What was done in a scene, by kind; the server's processor time stands with what the scene is for.
+/// What was done in a scene: first what it is for, with the server's processor time, then what
+/// happened beside it.
 fn phases(
     sheet: &Sheet,
     title: Option<&str>,
@@ -193,22 +194,26 @@ fn phases(
     scene: Scene,
     cpu: Option<Duration>,
 ) -> Vec<Phase> {
-    let time = |last: Instant| last.saturating_duration_since(begun);
-    let phase = |(kind, tally): (Kind, &Tally)| Phase {
-        name: match title {
-            Some(title) => format!("{title}: {}", kind.name()),
-            None => kind.name().to_owned(),
-        },
-        count: tally.count(),
-        octets: tally.octets(),
-        time: tally.last().map_or(Duration::ZERO, time),
-        latency_ms: tally.percentiles(),
-        waited: if scene.counts()[0] == kind {
-            sheet.waited
-        } else {
-            0
-        },
-        server_cpu: cpu.filter(|_| scene.counts()[0] == kind),
+    let named = |name: &str| match title {
+        Some(title) => format!("{title}: {name}"),
+        None => name.to_owned(),
     };
-    sheet.tallies().map(phase).collect()
+    let time = |last: Instant| last.saturating_duration_since(begun);
+    let phase = |(kind, tally): (Kind, &Tally)| {
+        let is_first = scene.counts()[0] == kind;
+        let is_aside = !scene.counts().contains(&kind);
+        Phase {
+            name: named(kind.name()),
+            beside: is_aside.then(|| named(scene.name())),
+            count: tally.count(),
+            octets: tally.octets(),
+            time: tally.last().map_or(Duration::ZERO, time),
+            latency_ms: tally.percentiles(),
+            waited: if is_first { sheet.waited } else { 0 },
+            server_cpu: cpu.filter(|_| is_first),
+        }
+    };
+    let mut phases: Vec<Phase> = sheet.tallies().map(phase).collect();
+    phases.sort_by_key(|phase| phase.beside.is_some());
+    phases
 }

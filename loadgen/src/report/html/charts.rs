@@ -9,6 +9,9 @@ use crate::{
     series::Kind,
 };
 
+/// Stretches in which something has to happen for its latency to be drawn over time.
+const STEADY: usize = 4;
+
 /// Colours that do not belong to a kind of event.
 const SHARES: usize = Kind::ALL.len();
 const SERVER: usize = Kind::Deliver as usize;
@@ -17,7 +20,7 @@ const GENERATOR: usize = Kind::Logout as usize;
 /// All charts of `report` in which there is something to see.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
     let mut charts = vec![throughput(report), content(report)];
-    for kind in kinds(report).filter(|kind| is_timed(*kind)) {
+    for kind in kinds(report).filter(|kind| is_timed(*kind) && is_steady(report, *kind)) {
         charts.push(latency(report, kind));
     }
     charts.push(distribution(report));
@@ -36,6 +39,12 @@ fn kinds(report: &Report) -> impl Iterator<Item = Kind> + '_ {
 /// Whether its latency says something: what has no answer takes as long as patience lasts.
 fn is_timed(kind: Kind) -> bool {
     kind != Kind::Failed
+}
+
+/// Whether it happened over a while, so that its latency over time is a line.
+fn is_steady(report: &Report, kind: Kind) -> bool {
+    let points = points(report, kind).iter();
+    points.filter(|point| point.count > 0).count() >= STEADY
 }
 
 fn points(report: &Report, kind: Kind) -> &[Point] {

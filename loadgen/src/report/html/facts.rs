@@ -25,7 +25,7 @@ pub(super) fn write_head(out: &mut String, run: &Run<'_>, is_named: bool) -> fmt
         "<p><code>{}</code></p><div class=\"tiles\">",
         escaped(&report.command)
     )?;
-    for phase in &report.phases {
+    for phase in report.phases.iter().filter(|phase| phase.beside.is_none()) {
         write_phase(out, phase)?;
     }
     write_server(out, report)?;

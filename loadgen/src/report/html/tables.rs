@@ -23,15 +23,16 @@ pub(super) fn write_phases(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
         "max",
         "CPU for 1000",
     ];
-    let mut names: Vec<&str> = Vec::new();
+    let mut kinds: Vec<&Phase> = Vec::new();
     for phase in runs.iter().flat_map(|run| &run.report.phases) {
-        if !names.contains(&phase.name.as_str()) {
-            names.push(&phase.name);
+        let is_same = |known: &&Phase| known.name == phase.name && known.beside == phase.beside;
+        if !kinds.iter().any(is_same) {
+            kinds.push(phase);
         }
     }
     open(out, "Phases", &head)?;
-    for name in names {
-        let found = |run: &Run<'_>| run.report.phase(name).cloned();
+    for kind in kinds {
+        let found = |run: &Run<'_>| run.report.counterpart(kind).cloned();
         let phases: Vec<Option<Phase>> = runs.iter().map(found).collect();
         for (phase, run) in phases.iter().zip(runs) {
             if let Some(phase) = phase {
@@ -51,9 +52,13 @@ pub(super) fn write_phases(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
 }
 
 fn phase_cells(phase: &Phase, run: Option<&str>) -> Cells {
+    let name = match &phase.beside {
+        Some(beside) => format!("{} (during {beside})", phase.name),
+        None => phase.name.clone(),
+    };
     let name = match run {
-        Some(run) => format!("{} ({run})", phase.name),
-        None => phase.name.to_string(),
+        Some(run) => format!("{name} – {run}"),
+        None => name,
     };
     let cpu = phase.cpu_per_thousand();
     let cpu = cpu.map_or_else(|| "–".to_owned(), |millis| Unit::Millis.write(millis));
