@@ -48,7 +48,7 @@ impl Default for Config {
         Self {
             enabled: true,
             target_delay: Duration::from_millis(200),
-            store_delay: Duration::from_millis(250),
+            store_delay: Duration::from_secs(1),
             max_waiting: 4_096,
             max_memory: None,
             stale_after: Duration::from_millis(500),
@@ -81,9 +81,9 @@ impl Config {
             ),
             (self.max_waiting == 0, "overload.max_waiting", "at least 1"),
             (
-                self.max_memory.is_some_and(|most| most < ByteSize::mib(32)),
+                self.max_memory.is_some_and(|most| most < ByteSize::mib(8)),
                 "overload.max_memory",
-                "at least 32MiB",
+                "at least 8MiB",
             ),
             (
                 self.stale_after < least,

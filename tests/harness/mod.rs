@@ -55,6 +55,7 @@ impl Settings {
         let data = tempfile::tempdir().expect("a temporary folder");
         let program = Path::new(env!("CARGO_BIN_EXE_restante"));
         let mut plan = ServerPlan::on_free_ports(program, data.path()).expect("free ports");
+        plan.settings.extend(unhurried());
         plan.settings.extend(self.0);
         let process = plan.start().unwrap_or_else(|error| panic!("{error}"));
         Server { process, data }
@@ -244,6 +245,12 @@ impl Server {
         let token = std::fs::read_to_string(self.data().join("admin.token"));
         format!("Bearer {}", token.unwrap_or_default().trim())
     }
+}
+
+/// A machine that runs many tests at once is slow, not overloaded: nobody is refused for it.
+pub fn unhurried() -> [(String, String); 2] {
+    let delays = ["TARGET_DELAY", "STORE_DELAY"];
+    delays.map(|name| (format!("RESTANTE_OVERLOAD__{name}"), "30s".to_owned()))
 }
 
 /// The address of a user of the domain which the server serves by default.

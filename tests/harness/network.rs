@@ -158,7 +158,7 @@ impl Plan {
             program: env!("CARGO_BIN_EXE_restante").into(),
             data: data.path().to_owned(),
             config: Some(config),
-            settings: Vec::new(),
+            settings: super::unhurried().to_vec(),
         };
         let name = &self.nodes[at].name;
         let process = plan.start();

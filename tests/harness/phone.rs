@@ -27,6 +27,10 @@ pub struct Phone {
     pub expires: Option<u32>,
     /// What `Event` says.
     pub event: Option<&'static str>,
+    /// What requests say besides.
+    pub extra: Vec<(Name, String)>,
+    /// What their Via says besides.
+    pub via: &'static str,
     /// Transactions that were answered, and how.
     answers: HashMap<String, Bytes>,
     /// Requests that came while a response was awaited.
@@ -49,6 +53,8 @@ impl Phone {
             number: 0,
             expires: None,
             event: None,
+            extra: Vec::new(),
+            via: "",
             answers: HashMap::new(),
             early: VecDeque::new(),
         }
@@ -121,7 +127,8 @@ impl Phone {
         self.number += 1;
         let (local, number) = (self.socket.local_addr().unwrap(), self.number);
         let user = self.user;
-        let branch = format!("SIP/2.0/UDP {local};branch=z9hG4bK{user}{number};rport");
+        let more = self.via;
+        let branch = format!("SIP/2.0/UDP {local};branch=z9hG4bK{user}{number};rport{more}");
         let to = match *method == Method::Register {
             true => format!("<sip:{user}@localhost>"),
             false => format!("<{uri}>"),
@@ -147,6 +154,10 @@ impl Phone {
             Some(event) => request.header(Name::Event, event),
             None => request,
         };
+        let extra = self.extra.iter();
+        let request = extra.fold(request, |request, (name, value)| {
+            request.header(*name, value)
+        });
         let signed = self
             .responder
             .sign(request, method.as_str(), uri, "0a4f113b");
