@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "syntax", "identity", "profile", "digest", "overload", "clock",
         ],
     ),
-    ("msrp", &["syntax", "digest", "clock"]),
+    ("msrp", &["syntax", "digest", "clock", "trail"]),
     ("neighbours", &["sip"]),
     ("overload", &[]),
     ("policy", &["identity", "content", "profile"]),

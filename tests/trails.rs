@@ -15,7 +15,7 @@ use restante::{
     trail,
 };
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
 
 const ALICE: &str = "alice@a.example";
 const BOB: &str = "bob@b.example";
@@ -108,6 +108,41 @@ async fn call_and_message_are_traces_across_servers_and_are_linked() {
 }
 
 #[actix::test]
+async fn call_that_servers_only_pass_on_is_one_trace_too() {
+    let collector = Collector::start();
+    let mut plan = Plan::shape_b().proxying("PF-A").proxying("PF-B");
+    for node in ["PF-A", "PF-B", "C"] {
+        plan = plan.with(node, "otlp.endpoint", collector.endpoint()).with(
+            node,
+            "otlp.every",
+            "100ms",
+        );
+    }
+    let network = plan.start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let sent = alice.device.send(message_to(BOB, &noise(5_000)));
+    assert_eq!(sent.await.expect("an outcome").outcome, Outcome::Stored);
+    let calls = || -> Vec<Seen> {
+        let mut spans = collector.spans();
+        spans.retain(|span| span.name == "SIP INVITE");
+        spans
+    };
+    assert!(
+        eventually(PATIENCE, || calls().len() >= 3),
+        "{:#?}",
+        calls()
+    );
+    let calls = calls();
+    let [first, second, third] = ["PF-A", "PF-B", "C"].map(|node| {
+        let found = calls.iter().find(|span| span.node == node);
+        found.unwrap_or_else(|| panic!("{node} in {calls:#?}"))
+    });
+    assert_eq!((&second.trace, &second.parent), (&first.trace, &first.span));
+    assert_eq!((&third.trace, &third.parent), (&first.trace, &second.span));
+}
+
+#[actix::test]
 async fn nothing_is_said_of_traces_where_none_are_exported() {
     let network = Plan::shape_b().start();
     network.subscribe(&[ALICE, BOB]);
@@ -117,7 +152,7 @@ async fn nothing_is_said_of_traces_where_none_are_exported() {
     let wire = network.node("C").data().join("trace.jsonl");
     let wire = std::fs::read_to_string(wire).expect("the trace of C");
     assert!(wire.contains("INVITE sip:bob@b.example"));
-    assert!(!wire.contains(trail::TRACEPARENT));
+    assert!(!wire.contains("Traceparent"));
 }
 
 #[actix::test]
@@ -149,11 +184,99 @@ async fn lines_of_the_log_follow_a_message_by_its_id() {
         told.collect()
     };
     let all = [
+        r#""received": null"#,
         r#""keep": "stored""#,
         r#""hand over": "arrived""#,
         r#""end": "confirmed""#,
     ];
     assert!(eventually(PATIENCE, || states() == all), "{}", server.log());
+}
+
+#[actix::test]
+async fn picture_of_one_message_is_drawn_from_the_files_of_all_servers() {
+    let nodes = ["PF-A", "PF-B", "C"];
+    let mut plan = Plan::shape_b();
+    for node in nodes {
+        plan = plan
+            .with(node, "log.filter", "info,restante::trail=debug")
+            .with(node, "log.format", "json");
+    }
+    let network = plan.start();
+    network.subscribe(&[ALICE, BOB]);
+    let alice = network.device(ALICE).await.log_in().await;
+    let mut ids = Vec::new();
+    for octets in [5_000, 6_000] {
+        let sent = alice.device.send(message_to(BOB, &noise(octets))).await;
+        ids.push(sent.expect("an outcome").message_id);
+    }
+    let mut bob = network.device(BOB).await.log_in().await;
+    for id in &ids {
+        assert_eq!(&bob.next().await.message_id, id);
+    }
+    let c = network.node("C");
+    let is_over = || c.log().matches("\"message\":\"end\"").count() == 2;
+    assert!(eventually(PATIENCE, is_over), "{}", c.log());
+
+    let ask = |data: &Path, more: &[&str]| {
+        let file = |node: &&str, name: &str| network.node(node).data().join(name);
+        let output = Command::new(env!("CARGO_BIN_EXE_restante"))
+            .env_clear()
+            .env("RESTANTE_HTTP__LISTEN", c.http().to_string())
+            .arg("--data")
+            .arg(data)
+            .args(["trace", &ids[1]])
+            .args(more)
+            .arg("--wire")
+            .args(nodes.iter().map(|node| file(node, "trace.jsonl")))
+            .arg("--log")
+            .args(nodes.iter().map(|node| network.node(node).log_file()))
+            .output()
+            .expect("the program starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let drawn = ask(c.data(), &[]);
+    println!("{drawn}");
+    let poles = drawn
+        .lines()
+        .find(|line| line.contains("PF-A"))
+        .expect("a heading");
+    let poles: Vec<_> = poles.split_whitespace().collect();
+    assert_eq!(poles, ["alice", "PF-A", "PF-B", "C", "bob"], "{drawn}");
+    let mut rest = drawn.as_str();
+    for part in [
+        "INVITE bob",
+        "SEND 100 %",
+        "C: received msrp_message_id=",
+        "C: keep reason=on disk recipient=sip:bob@b.example state=stored",
+        "store: stored for sip:bob@b.example: 6000 octets on disk",
+        "INVITE bob",
+        "C: hand over reason=the receiver has it",
+        "store: confirmed for sip:bob@b.example",
+    ] {
+        let (_, behind) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("{part}: {drawn}"));
+        rest = behind;
+    }
+    assert!(!drawn.contains(&ids[0]), "{drawn}");
+
+    // files alone, on a machine where nobody serves
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let told: Value = serde_json::from_str(&ask(elsewhere.path(), &["--json"])).expect("JSON");
+    assert_eq!(told["message_id"], *ids[1]);
+    assert_eq!(
+        told["trace_id"],
+        format!("{:032x}", trail::trace_id(&ids[1]))
+    );
+    let nodes_of = |list: &str| -> BTreeSet<String> {
+        let list = told[list].as_array().expect("a list").iter();
+        list.map(|one| one["node"].as_str().expect("a node").to_owned())
+            .collect()
+    };
+    assert_eq!(nodes_of("wire"), nodes.map(String::from).into());
+    assert!(nodes_of("log").contains("C"));
 }
 
 #[actix::test]

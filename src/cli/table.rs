@@ -27,6 +27,11 @@ impl Form {
         out.write_all(aligned(heading, &rows).as_bytes())
     }
 
+    /// Whether JSON is wanted.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints a line for people; scripts do not want it.
     pub(super) fn say(self, line: &str) {
         if !self.json {

@@ -131,7 +131,10 @@ struct Named {
 impl Named {
     fn new(node: &str) -> Self {
         Self {
-            line: fmt::format().json().flatten_event(true),
+            line: fmt::format()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false),
             node: serde_json::Value::from(node).to_string(),
         }
     }
@@ -199,6 +202,6 @@ mod tests {
             (&line["message"], &line["message_id"]),
             (&"stored".into(), &"m1".into())
         );
-        assert_eq!(line["span"]["call_id"], "c1");
+        assert_eq!(line["spans"][0]["call_id"], "c1");
     }
 }

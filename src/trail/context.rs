@@ -2,9 +2,6 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 
-/// The header field that tells the next server of ours which trace a request belongs to.
-pub const TRACEPARENT: &str = "Traceparent";
-
 thread_local! {
     static NEXT: Cell<Option<u128>> = const { Cell::new(None) };
 }

@@ -13,7 +13,7 @@
 mod context;
 mod span;
 
-pub use context::{TRACEPARENT, next_trace_id, trace_id};
+pub use context::{next_trace_id, trace_id};
 pub use span::{
     Step, answered, between, enabled, handover, message, outgoing, request, traceparent,
 };

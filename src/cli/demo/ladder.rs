@@ -19,11 +19,11 @@ const INDENT: usize = 11;
 const DRAWN_IN_FULL: u32 = 2;
 
 /// A pole, counted from the left.
-pub(super) type Pole = usize;
+pub(in crate::cli) type Pole = usize;
 
 /// What travelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(in crate::cli) enum What {
     /// A SIP message.
     Sip(String),
     /// A SEND of `octets` octets; `last` if its message ends with it.
@@ -41,7 +41,7 @@ pub(super) enum What {
 
 /// One arrow of the ladder, between two different poles.
 #[derive(Clone, Debug)]
-pub(super) struct Arrow {
+pub(in crate::cli) struct Arrow {
     pub at: Duration,
     pub from: Pole,
     pub to: Pole,
@@ -49,7 +49,7 @@ pub(super) struct Arrow {
 }
 
 /// Draws to `out`, one line an arrow.
-pub(super) struct Ladder<W> {
+pub(in crate::cli) struct Ladder<W> {
     out: W,
     style: Style,
     poles: Vec<String>,
@@ -61,7 +61,7 @@ pub(super) struct Ladder<W> {
 
 /// How the output looks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Style {
+pub(in crate::cli) struct Style {
     /// Colours, and a counter that moves: for a terminal.
     pub lively: bool,
 }
@@ -76,7 +76,7 @@ struct Transfer {
 }
 
 /// The longest label that an arrow between neighbours takes, where there are so many poles.
-pub(super) fn room(poles: usize) -> usize {
+pub(in crate::cli) fn room(poles: usize) -> usize {
     lane(poles) - HEAD_AND_TAIL
 }
 
@@ -86,7 +86,7 @@ fn lane(poles: usize) -> usize {
 }
 
 impl<W: Write> Ladder<W> {
-    pub(super) fn new(out: W, style: Style, poles: &[&str]) -> Self {
+    pub(in crate::cli) fn new(out: W, style: Style, poles: &[&str]) -> Self {
         Self {
             out,
             style,
@@ -97,7 +97,7 @@ impl<W: Write> Ladder<W> {
     }
 
     /// The names over the poles.
-    pub(super) fn heading(&mut self) -> io::Result<()> {
+    pub(in crate::cli) fn heading(&mut self) -> io::Result<()> {
         let mut line = String::new();
         for (pole, name) in self.poles.iter().enumerate() {
             let middle = INDENT + pole * (self.lane + 1);
@@ -110,7 +110,7 @@ impl<W: Write> Ladder<W> {
     }
 
     /// A line across, for what happens beside the messages.
-    pub(super) fn note(&mut self, at: Duration, text: &str) -> io::Result<()> {
+    pub(in crate::cli) fn note(&mut self, at: Duration, text: &str) -> io::Result<()> {
         self.wipe()?;
         let width = (self.poles.len() - 1) * (self.lane + 1) + 1;
         let text = shortened(text, width - 6);
@@ -119,7 +119,7 @@ impl<W: Write> Ladder<W> {
     }
 
     /// Draws `arrow`, or only counts it if it is one of many alike.
-    pub(super) fn arrow(&mut self, arrow: &Arrow) -> io::Result<()> {
+    pub(in crate::cli) fn arrow(&mut self, arrow: &Arrow) -> io::Result<()> {
         match &arrow.what {
             What::Sip(label) => self.draw(arrow, label, '─', sip_colour(label)),
             What::Msrp(label) => self.draw(arrow, label, '═', "35"),
@@ -264,7 +264,7 @@ fn time(at: Duration) -> String {
 }
 
 /// At most `width` characters of `text`.
-pub(super) fn shortened(text: &str, width: usize) -> String {
+pub(in crate::cli) fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

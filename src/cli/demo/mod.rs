@@ -1,9 +1,9 @@
 //! `restante demo`: a large message to an offline user survives the death of the server.
-mod ladder;
+pub(super) mod ladder;
 mod play;
 mod scene;
 mod shape;
-mod sight;
+pub(super) mod sight;
 mod stage;
 mod summary;
 

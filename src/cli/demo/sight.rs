@@ -22,7 +22,7 @@ pub(super) fn what(sight: &Sight, room: usize) -> Option<What> {
 
 /// `INVITE bob, application/sdp`, `200 OK (INVITE)`; where that is too long `INVITE bob`,
 /// `200 INVITE`.
-pub(super) fn sip(message: &Message, room: usize) -> String {
+pub(in crate::cli) fn sip(message: &Message, room: usize) -> String {
     let method = message.method();
     let method = method.as_ref().map_or("", Method::as_str);
     if room < ROOMY {
@@ -57,7 +57,7 @@ fn whom(message: &Message) -> String {
 }
 
 /// An MSRP request or response, from its start line and header fields.
-pub(super) fn msrp(head: &str, room: usize) -> Option<What> {
+pub(in crate::cli) fn msrp(head: &str, room: usize) -> Option<What> {
     let mut lines = head.lines();
     let (transaction, kind) = lines.next()?.strip_prefix("MSRP ")?.split_once(' ')?;
     let transaction = transaction.to_owned();

@@ -84,7 +84,7 @@ impl Services {
                 sequence,
             });
         }
-        tracing::info!(%recipient, sequence, message = view.message_id, "message {reason}");
+        tracing::info!(%recipient, sequence, message_id = view.message_id, "message {reason}");
         Ok(view)
     }
 

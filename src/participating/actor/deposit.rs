@@ -10,13 +10,14 @@ use crate::{
     msrp::actor::SessionEvent,
     participating::facts::{Item, Origin},
     profile::mime,
+    trail,
 };
 
 /// The deferred function answers for a receiver who is away (spec: offline messages, rule 4):
 /// permitted? room? Then it takes what the channel brings and keeps it.
 pub(super) async fn deposit(mut call: Call, reason: &'static str) {
     let services = call.services.clone();
-    tracing::debug!(call_id = %call.request.call_id(), reason, "call deferred");
+    tracing::debug!(target: trail::TARGET, call_id = %call.request.call_id(), reason, "call deferred");
     let parties = (&call.sender, &call.recipient);
     // only asked: what is promised here would count beside the message that the channel brings
     if let Err(refusal) = services.deferred.admit(parties.0, parties.1, None).await {

@@ -17,6 +17,7 @@ use crate::{
         codec::{Builder, Message, Method, Name},
     },
     sip_core::Reply,
+    trail,
 };
 use bytes::Bytes;
 use std::rc::Rc;
@@ -218,6 +219,7 @@ async fn keep(
         prefix: &content,
     });
     tracing::debug!(
+        target: trail::TARGET,
         message_id = facts.message_id,
         reason,
         "notification deferred"

@@ -9,6 +9,7 @@ use crate::{
     },
     overload::Class,
     participating::facts::{Item, Origin},
+    trail,
 };
 use bytes::{Bytes, BytesMut};
 use std::{
@@ -208,7 +209,7 @@ impl Keeper {
                 }
                 Err(refusal) => {
                     services.metrics.refused(refusal.kind());
-                    tracing::debug!(message_id, %refusal, "message not kept");
+                    tracing::debug!(target: trail::TARGET, message_id, reason = %refusal, "message not kept");
                     session.respond(token, refusal.msrp_status());
                 }
             }

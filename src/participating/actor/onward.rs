@@ -44,7 +44,7 @@ async fn divert(call: Call, reason: &'static str) {
     let Some(hop) = services.neighbours.at(Role::Deferred) else {
         return call.refuse(&nobody_keeps(), "role_not_played");
     };
-    tracing::debug!(call_id = %call.request.call_id(), reason, "call diverted");
+    tracing::debug!(target: trail::TARGET, call_id = %call.request.call_id(), reason, "call diverted");
     pool::carry(call, hop, pool::Goes::ToKeeper).await;
 }
 
@@ -90,7 +90,7 @@ pub(super) fn passed_back(code: u16, answer: Option<Message>) -> Reply {
 pub(super) fn invite(call: &Call, hop: &Hop, offer: Vec<u8>) -> InviteOptions {
     let (contact, mut extra) = inviting::told(call, offer);
     if let Some(trace) = trail::traceparent() {
-        extra = extra.header(trail::TRACEPARENT, trace);
+        extra = extra.header(Name::Traceparent.as_str(), trace);
     }
     InviteOptions {
         routes: hop.route().into_iter().collect(),
@@ -155,7 +155,7 @@ pub(super) async fn pass_on(
         onward = onward.header(Name::Route, route);
     }
     if let Some(trace) = trail::traceparent() {
-        onward = onward.other(trail::TRACEPARENT, trace);
+        onward = onward.header(Name::Traceparent, trace);
     }
     onward = invitation::along(onward, request);
     if let Some(content_type) = request.value(Name::ContentType) {

@@ -1,7 +1,7 @@
 use super::{Services, disposition, drain, fetching::NO_QUEUE, onward, precedence::is_behind};
 use crate::{
     clock,
-    deferred::Refusal,
+    deferred::{Facts, Refusal},
     identity::Address,
     participating::{
         facts::{Item, Origin},
@@ -42,6 +42,7 @@ pub(super) async fn message(
     match next {
         Ok(()) => {
             services.metrics.live_pager.increment(1);
+            tell_delivered(&incoming.request, &sender, &recipient);
             services.reply(&incoming, &Reply::new(200));
         }
         Err(Next::Pass(code)) => services.reply(&incoming, &Reply::new(code)),
@@ -49,6 +50,30 @@ pub(super) async fn message(
             onward::defer_message(&services, &incoming, sender, recipient, reason).await;
         }
     }
+}
+
+/// For whoever follows a message: a device has it.
+fn tell_delivered(request: &Message, sender: &Address, recipient: &Address) {
+    if trail::enabled() {
+        let (sender, recipient) = (sender.clone(), recipient.clone());
+        let facts = facts_of(request, sender, recipient);
+        let step = trail::message("deliver", &facts.message_id, facts.sender, facts.recipient);
+        step.ended("delivered", "by MESSAGE, at once");
+    }
+}
+
+/// What a MESSAGE tells of itself.
+fn facts_of(request: &Message, sender: Address, recipient: Address) -> Facts {
+    let origin = Origin::of(request, sender, recipient, clock::wall());
+    let content_type = request.value(Name::ContentType).unwrap_or_default();
+    let message_id = format!("{}-{}", request.call_id(), cseq(request));
+    origin.facts(&Item {
+        message_id: &message_id,
+        content_type: &content_type,
+        size: request.body().len() as u64,
+        success_report: false,
+        prefix: request.body(),
+    })
 }
 
 /// Whether a MESSAGE is not to be kept: it is kept already, by who sends it (RFC 3841 §9.1).
@@ -63,6 +88,7 @@ async fn hand(services: &Rc<Services>, incoming: &Incoming, sender: &Address, to
     let code = match deliver(services, &incoming.request, sender, to).await {
         Ok(()) => {
             services.metrics.live_pager.increment(1);
+            tell_delivered(&incoming.request, sender, to);
             200
         }
         Err(Next::Pass(code)) => code,
@@ -191,7 +217,7 @@ pub(super) fn addressed(
         builder = builder.header(Name::Route, proxy);
     }
     match told_to(binding) {
-        Some(trace) => builder.other(trail::TRACEPARENT, trace),
+        Some(trace) => builder.header(Name::Traceparent, trace),
         None => builder,
     }
 }
@@ -217,7 +243,7 @@ pub(super) fn call_to(
     mut extra: Extra,
 ) -> InviteOptions {
     if let Some(trace) = told_to(binding) {
-        extra = extra.header(trail::TRACEPARENT, trace);
+        extra = extra.header(Name::Traceparent.as_str(), trace);
     }
     InviteOptions {
         to: format!("<{recipient}>"),
@@ -246,17 +272,16 @@ pub(super) async fn keep(
     reason: &'static str,
 ) {
     let request = &incoming.request;
-    let origin = Origin::of(request, sender, recipient, clock::wall());
-    let content_type = request.value(Name::ContentType).unwrap_or_default();
-    let message_id = format!("{}-{}", request.call_id(), cseq(request));
-    let facts = origin.facts(&Item {
-        message_id: &message_id,
-        content_type: &content_type,
-        size: request.body().len() as u64,
-        success_report: false,
-        prefix: request.body(),
-    });
-    tracing::debug!(message_id = facts.message_id, reason, "message deferred");
+    let facts = facts_of(request, sender, recipient);
+    tracing::debug!(
+        target: trail::TARGET,
+        message_id = facts.message_id,
+        call_id = %request.call_id(),
+        sender = %facts.sender,
+        recipient = %facts.recipient,
+        reason,
+        "deferred"
+    );
     match services
         .deferred
         .accept(facts, request.body().clone())

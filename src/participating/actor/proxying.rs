@@ -12,6 +12,7 @@ use crate::{
         proxy::{Onward, Outcome},
     },
     sip_core::{Binding, Reply},
+    trail,
 };
 use std::{rc::Rc, time::Duration};
 
@@ -88,6 +89,7 @@ fn changed(services: &Services, incoming: &Incoming, sender: &Address) -> Onward
         asserted: (!is_believed).then(|| format!("<{sender}>")),
         realm: Some(services.core.realm().to_owned()),
         record_route: true,
+        trace: trail::traceparent(),
         ..Onward::default()
     }
 }
@@ -162,7 +164,7 @@ impl AtHome {
         let Some(hop) = self.services.neighbours.at(Role::Deferred) else {
             return self.refuse(proxied).await;
         };
-        tracing::debug!(call_id = %proxied.request().call_id(), reason, "request diverted");
+        tracing::debug!(target: trail::TARGET, call_id = %proxied.request().call_id(), reason, "request diverted");
         let onward = Onward {
             routes: hop.route().into_iter().collect(),
             ..self.onward

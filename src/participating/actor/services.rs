@@ -22,7 +22,7 @@ use crate::{
     policy::{self, Handing, backoff},
     sip::{
         actor::{EndpointHandle, Incoming},
-        codec::{Message, Method},
+        codec::{Message, Method, Name},
     },
     sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
     store::StoreError,
@@ -227,7 +227,7 @@ impl Services {
         }
         let request = &incoming.request;
         let is_told = self.neighbours.trusts(incoming.source.addr.ip());
-        let told = request.other(trail::TRACEPARENT).filter(|_| is_told);
+        let told = request.value(Name::Traceparent).filter(|_| is_told);
         let method = request.method();
         let method = method.as_ref().map_or("request", Method::as_str);
         trail::request(method, &request.call_id(), told.as_deref())

@@ -136,6 +136,7 @@ names! {
     TargetDialog "Target-Dialog",
     Timestamp "Timestamp",
     To "To" "t",
+    Traceparent "Traceparent",
     Unsupported "Unsupported",
     UserAgent "User-Agent",
     Via "Via" "v",

@@ -16,6 +16,8 @@ pub struct Onward {
     pub asserted: Option<String>,
     /// The realm whose credentials end here (§22.3); `None` passes all on.
     pub realm: Option<String>,
+    /// The trace that it belongs to from here on; `None` leaves what it tells of that as it is.
+    pub trace: Option<String>,
     /// Headers to add.
     pub headers: Vec<(Name, String)>,
     /// Whether later requests of the dialog come by this element.
@@ -49,6 +51,9 @@ impl Onward {
             changed = changed
                 .remove(Name::PPreferredIdentity)
                 .replace(Name::PAssertedIdentity, asserted);
+        }
+        if let Some(trace) = &self.trace {
+            changed = changed.replace(Name::Traceparent, trace);
         }
         if let Some(realm) = &self.realm {
             changed = without_credentials(changed, request, realm);

@@ -1,11 +1,14 @@
 //! Requests that come in on a connection: whose they are, and who may not have them.
 use super::{Current, HopActor};
-use crate::msrp::{
-    Continuation, FailureReport, Head, Method,
-    actor::{Direction, Inbound, NicknameRequest, SessionEvent, session::State},
-    hop::{Admission, Place, admit},
-    session::{Answer, previous_hop},
-    uri,
+use crate::{
+    msrp::{
+        Continuation, FailureReport, Head, Method,
+        actor::{Direction, Inbound, NicknameRequest, SessionEvent, session::State},
+        hop::{Admission, Place, admit},
+        session::{Answer, previous_hop},
+        uri,
+    },
+    trail,
 };
 use bytes::Bytes;
 use std::rc::Rc;
@@ -130,7 +133,14 @@ impl HopActor {
         reason: &'static str,
     ) -> Current {
         self.link.board.metrics.refused(reason);
-        tracing::debug!(peer = %self.link.peer, code, reason, "MSRP request refused");
+        tracing::debug!(
+            target: trail::TARGET,
+            peer = %self.link.peer,
+            message_id = head.message_id().unwrap_or_default(),
+            code,
+            reason,
+            "MSRP request refused"
+        );
         let is_report = head.method() == Some(Method::Report);
         let is_silent = head.failure_report() == FailureReport::No;
         let path = match head.method() {

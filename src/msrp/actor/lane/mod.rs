@@ -11,6 +11,7 @@ use crate::{
         actor::{Inbound, NicknameRequest, SendError, SessionHandle},
     },
     net::Pressure,
+    trail,
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -100,6 +101,7 @@ impl Lane {
         if self.must_wait() {
             return self.early.push_back(Early::Head(inbound));
         }
+        self.tell(&inbound.head);
         let mut head = OutgoingHead::forwarding(&inbound.head);
         head.extra.extend(self.added.iter().cloned());
         self.current = Some(Passing {
@@ -108,6 +110,20 @@ impl Lane {
             pieces: SmallVec::new(),
             outgoing: None,
         });
+    }
+
+    /// A line for whoever follows a message: it passes here.
+    fn tell(&self, head: &Head) {
+        let range = || head.byte_range().ok().flatten();
+        if trail::enabled() && range().is_none_or(|range| range.offset() == 0) {
+            tracing::debug!(
+                target: trail::TARGET,
+                message_id = head.message_id().unwrap_or_default(),
+                session = %self.from.local_uri(),
+                onward = %self.to.local_uri(),
+                "passes"
+            );
+        }
     }
 
     pub(super) fn take_body(&mut self, chunk: ChunkToken, octets: Bytes) {

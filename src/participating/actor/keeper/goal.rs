@@ -8,6 +8,7 @@ use crate::{
         facts::{Item, Origin},
     },
     store::StoreError,
+    trail,
 };
 use tokio::sync::OnceCell;
 
@@ -127,6 +128,15 @@ impl Goal {
             Self::Group(circulation) => circulation.complete(services, deposit, item).await,
             Self::Mailbox { origin, .. } => {
                 let facts = own.unwrap_or(origin).facts(item);
+                tracing::debug!(
+                    target: trail::TARGET,
+                    message_id = facts.message_id,
+                    msrp_message_id = item.message_id,
+                    sender = %facts.sender,
+                    recipient = %facts.recipient,
+                    octets = item.size,
+                    "received"
+                );
                 let stored = services.deferred.complete(deposit, facts, item.size);
                 Ok(stored.await.map(drop)?)
             }
