@@ -10,7 +10,7 @@ mod harness;
 mod prometheus;
 
 use exposition::{Figure, documented, names_in, shown};
-use harness::Server;
+use harness::{Server, eventually};
 use prometheus::{Prometheus, promtool};
 use serde_json::Value;
 use std::{
@@ -18,6 +18,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 /// What a dashboard's variables stand for in a query.
@@ -85,6 +86,41 @@ fn table_of_figures_is_what_a_node_shows() {
         .filter(|name| !real.contains_key(*name))
         .collect();
     assert!(invented.is_empty(), "METRICS.md invents {invented:#?}");
+}
+
+#[test]
+fn figures_follow_a_message_from_its_deposit_to_its_reader() {
+    let files = tempfile::tempdir().unwrap();
+    let server = node(files.path());
+    let words = "send --from alice --password wonder --to bob --text hello";
+    run(&server, &words.split(' ').collect::<Vec<_>>());
+    // found by the walk over all mailboxes
+    server.wait_for_metric("restante_deferred_mailboxes", 1.0);
+    assert!(server.metric("restante_deferred_oldest_seconds") > 0.0);
+    let accepted =
+        "restante_sip_transactions_total{side=\"server\",method=\"MESSAGE\",code=\"202\"}";
+    for (figure, value) in [
+        ("restante_deferred_messages", 1.0),
+        ("restante_deferred_fullest_messages", 1.0),
+        ("restante_deferred_durable_seconds_count", 1.0),
+        (accepted, 1.0),
+    ] {
+        assert_eq!(server.metric(figure), value, "{figure}");
+    }
+    // the text and what it is wrapped in
+    let octets = server.metric("restante_deferred_bytes");
+    assert!((5.0..1000.0).contains(&octets), "{octets}");
+    assert!(server.metric("restante_store_sync_seconds_count") >= 1.0);
+
+    let words = "receive --as bob --password builder --quiet 500ms";
+    run(&server, &words.split(' ').collect::<Vec<_>>());
+    server.wait_for_metric("restante_deferred_gone_total{how=\"confirmed\"}", 1.0);
+    server.wait_for_metric("restante_drain_seconds_count", 1.0);
+    assert_eq!(server.metric("restante_deferred_waited_seconds_count"), 1.0);
+    assert_eq!(server.metric("restante_deferred_messages"), 0.0);
+    let is_empty = || server.metric("restante_deferred_mailboxes") == 0.0;
+    assert!(eventually(Duration::from_secs(10), is_empty));
+    assert_eq!(server.metric("restante_deferred_oldest_seconds"), 0.0);
 }
 
 #[test]

@@ -46,12 +46,15 @@ pub(super) fn page(
     let next = last.map(|(key, _)| [key, &[0][..]].concat().into());
     let mut found = Found::default();
     for (key, octets) in &page {
-        let waiting = MailboxRecord::decode(octets)?.waiting();
+        // what a damaged disk has taken is passed over: it must not hide the rest
+        let Ok(waiting) = MailboxRecord::decode(octets).map(|mailbox| mailbox.waiting()) else {
+            continue;
+        };
         let Some(head) = waiting.head else {
             continue;
         };
-        let oldest = store.get(Table::Envelope, &keys::envelope_of(key, head))?;
-        // one that a damaged disk has taken has no age
+        let oldest = store.get(Table::Envelope, &keys::envelope_of(key, head));
+        let oldest = oldest.ok().flatten();
         let oldest = oldest.and_then(|octets| EnvelopeRecord::decode(&octets).ok());
         found.add(Found {
             mailboxes: 1,
