@@ -21,7 +21,6 @@ mod report;
 mod run;
 mod scenario;
 mod scrape;
-#[allow(dead_code, reason = "threads of other runs are about to add theirs up")]
 mod series;
 mod server;
 mod store;

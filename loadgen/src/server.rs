@@ -3,12 +3,16 @@ use restante::telemetry::{ProcessFigures, figures_of};
 use serde::{Deserialize, Serialize};
 use std::{cell::Cell, fs, net::SocketAddr, path::Path, time::Duration};
 
+/// Tells what a process uses.
+pub type Meter = fn(u32) -> Option<ProcessFigures>;
+
 /// Says which process the server is now; it may be another one after a restart.
 pub type Pid = Box<dyn Fn() -> Option<u32> + Send>;
 
 /// Watches the process of one server, or none.
 pub struct Watch {
     pid: Pid,
+    meter: Meter,
     begin: ProcessFigures,
     last: Option<(u32, ProcessFigures)>,
     /// Processor time of the processes before the last one.
@@ -35,8 +39,14 @@ pub struct Usage {
 impl Watch {
     /// Begins to watch whichever process the server is.
     pub fn follow(pid: Pid) -> Self {
+        Self::measure(pid, figures_of)
+    }
+
+    /// The same where `meter` tells what it uses.
+    pub fn measure(pid: Pid, meter: Meter) -> Self {
         let mut watch = Self {
             pid,
+            meter,
             begin: ProcessFigures::default(),
             last: None,
             before: Duration::ZERO,
@@ -50,7 +60,7 @@ impl Watch {
     /// Looks once more; to be called now and then. `None` if nothing is watched, or it is gone.
     pub fn look(&mut self) -> Option<ProcessFigures> {
         let pid = (self.pid)()?;
-        let figures = figures_of(pid)?;
+        let figures = (self.meter)(pid)?;
         if let Some((before, last)) = self.last
             && before != pid
         {

@@ -1,6 +1,9 @@
 //! The fate of every message, and what the phase under way still waits for.
 use super::options::Load;
-use crate::relay::{content::Content, content::LONGEST_PIECE, content::start_of, tally::Tally};
+use crate::{
+    relay::{content::Content, content::LONGEST_PIECE, content::start_of, tally::Tally},
+    series::Kind,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -22,6 +25,7 @@ pub struct Book {
     window: u64,
     lanes: RefCell<Vec<Lane>>,
     tally: RefCell<Tally>,
+    charted_from: Cell<Option<Instant>>,
     outstanding: Cell<u64>,
     moved: Cell<Instant>,
     over: Notify,
@@ -57,6 +61,7 @@ impl Book {
             window: load.window,
             lanes: RefCell::new(vec![Lane::default(); load.senders as usize]),
             tally: RefCell::default(),
+            charted_from: Cell::new(None),
             outstanding: Cell::new(0),
             moved: Cell::new(Instant::now()),
             over: Notify::new(),
@@ -75,16 +80,22 @@ impl Book {
         for (number, lane) in lanes.iter_mut().enumerate() {
             lane.left = messages / count + u64::from((number as u64) < messages % count);
         }
-        self.begin(messages);
+        self.begin(Kind::Accept, messages);
     }
 
     /// Begins the phase in which every receiver takes what waits.
     pub fn begin_fetch(&self) {
-        self.begin(self.lanes() as u64);
+        self.begin(Kind::Deliver, self.lanes() as u64);
     }
 
-    fn begin(&self, outstanding: u64) {
-        self.tally.take();
+    /// Tells from now on also what happens when, counted from `begun`.
+    pub fn chart(&self, begun: Instant) {
+        self.charted_from.set(Some(begun));
+    }
+
+    fn begin(&self, kind: Kind, outstanding: u64) {
+        self.tally
+            .replace(Tally::new(kind, self.charted_from.get()));
         self.outstanding.set(outstanding);
         self.moved.set(Instant::now());
     }
@@ -152,7 +163,7 @@ impl Book {
         let tally = &mut *self.tally.borrow_mut();
         tally.received += 1;
         tally.octets += self.size;
-        tally.latency.record(now.duration_since(begun));
+        tally.took(self.size, now.duration_since(begun), now);
         tally.last = Some(now);
         self.less(1, now);
     }
@@ -213,7 +224,7 @@ impl Book {
         tally.octets += self.size;
         tally.last = Some(now);
         if let Some(asked) = lane.asked {
-            tally.latency.record(now.duration_since(asked));
+            tally.took(self.size, now.duration_since(asked), now);
         }
     }
 

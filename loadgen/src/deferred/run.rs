@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{
     progress::Progress,
-    relay::{processes::Server, report::Figures, tally::Tally},
+    relay::{
+        charts::{About, Charts},
+        processes::Server,
+        report::Figures,
+        tally::Tally,
+    },
 };
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use std::{
@@ -26,6 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 struct Watched {
     servers: Vec<Server>,
     own: Server,
+    charts: Option<Charts>,
 }
 
 /// What one phase is called, how many steps it has, and how long nothing may happen in it.
@@ -45,10 +51,15 @@ pub async fn play<W: Wire>(
     load: &Load,
     output: &Output,
 ) -> Result<Report, String> {
+    let begun = Instant::now();
+    if output.html.is_some() {
+        book.chart(begun);
+    }
     let servers = output.server_pid.iter().map(|pid| Server::watch(*pid));
     let mut watched = Watched {
         servers: servers.collect::<Result<_, _>>()?,
         own: Server::watch(std::process::id())?,
+        charts: Charts::begin(output, begun)?,
     };
     let phase = |name, total| Phase {
         name,
@@ -75,12 +86,13 @@ pub async fn play<W: Wire>(
         is_clean &= figures.is_clean();
         fetched = Some(figures);
     }
-    Ok(Report {
+    let report = Report {
         load: report::words(load),
         accept: accepted,
         fetch: fetched,
         is_clean,
-    })
+    };
+    watched.keep(load, &report).map(|()| report)
 }
 
 async fn accept<W: Wire>(
@@ -89,7 +101,7 @@ async fn accept<W: Wire>(
     phase: &Phase<'_>,
     watched: &mut Watched,
 ) -> Figures {
-    watched.begin();
+    watched.begin(phase.name);
     let begun = Instant::now();
     book.begin_accept(phase.total);
     senders.iter().for_each(W::pump);
@@ -106,7 +118,7 @@ async fn fetch<W: Wire>(
     phase: &Phase<'_>,
     watched: &mut Watched,
 ) -> Figures {
-    watched.begin();
+    watched.begin(phase.name);
     let begun = Instant::now();
     book.begin_fetch();
     let room = Rc::new(Semaphore::new(load.at_once as usize));
@@ -144,7 +156,10 @@ async fn watch(book: &Book, phase: &Phase<'_>, watched: &mut Watched) {
 }
 
 impl Watched {
-    fn begin(&mut self) {
+    fn begin(&mut self, phase: &str) {
+        if let Some(charts) = &mut self.charts {
+            charts.phase(phase);
+        }
         self.servers
             .iter_mut()
             .chain([&mut self.own])
@@ -152,12 +167,35 @@ impl Watched {
     }
 
     /// What the phase came to; `missed` notes what it still waited for.
-    fn figures(&self, book: &Book, begun: Instant, missed: impl FnOnce(&mut Tally)) -> Figures {
+    fn figures(&mut self, book: &Book, begun: Instant, missed: impl FnOnce(&mut Tally)) -> Figures {
         let mut tally = book.end();
         missed(&mut tally);
+        if let Some(charts) = &mut self.charts {
+            charts.add(&tally);
+        }
         let time = tally.last.map_or(begun.elapsed(), |last| last - begun);
         let used = self.servers.iter().map(|one| one.usage(tally.received));
         let own = self.own.usage(tally.received);
         Figures::new(&tally, time, used.collect(), &own)
+    }
+
+    /// Writes the page of the run, if one is wanted.
+    fn keep(&self, load: &Load, report: &Report) -> Result<(), String> {
+        let Some(charts) = &self.charts else {
+            return Ok(());
+        };
+        let fetched = report.fetch.as_ref().map(|figures| ("deliver", figures));
+        let phases: Vec<_> = [("accept", &report.accept)]
+            .into_iter()
+            .chain(fetched)
+            .collect();
+        let about = About {
+            scenario: "deferred",
+            senders: load.senders as usize,
+            size: load.size.as_u64(),
+            pace: format!("window {}", load.window),
+            is_clean: report.is_clean,
+        };
+        charts.write(about, &phases)
     }
 }

@@ -1,5 +1,6 @@
 //! Leads a run: starts the threads, calls the phases, watches the servers, and sums up.
 use super::{
+    charts::{About, Charts},
     options::Options,
     plan::{Phase, Plan},
     processes::Server,
@@ -46,12 +47,20 @@ pub fn run(options: &Options, plan: Plan) -> Result<Report, String> {
     let mut servers = servers?;
     let mut own = Server::watch(std::process::id())?;
     let lead = Lead::start(plan.clone(), options.output.quiet)?;
+    let begun = plan.charted_from.unwrap_or_else(Instant::now);
+    let mut charts = Charts::begin(&options.output, begun)?;
     let mut figures = Vec::new();
     let mut is_clean = true;
     for phase in plan.phases(&options.load) {
+        if let Some(charts) = &mut charts {
+            charts.phase(if figures.is_empty() { "warm up" } else { "run" });
+        }
         servers.iter_mut().chain([&mut own]).for_each(Server::begin);
         let (tally, time) = lead.play(phase, &mut servers)?;
         is_clean &= tally.is_clean();
+        if let Some(charts) = &mut charts {
+            charts.add(&tally);
+        }
         let used = servers.iter().map(|server| server.usage(tally.received));
         let own = own.usage(tally.received);
         figures.push(Figures::new(&tally, time, used.collect(), &own));
@@ -59,7 +68,26 @@ pub fn run(options: &Options, plan: Plan) -> Result<Report, String> {
             break;
         }
     }
-    Report::new(options, figures, is_clean).ok_or_else(|| "there was nothing to do".to_owned())
+    let report = Report::new(options, figures, is_clean);
+    let report = report.ok_or_else(|| "there was nothing to do".to_owned())?;
+    if let Some(charts) = charts {
+        charts.write(about(options, is_clean), &[("run", &report.run)])?;
+    }
+    Ok(report)
+}
+
+fn about(options: &Options, is_clean: bool) -> About {
+    let load = &options.load;
+    About {
+        scenario: "relay",
+        senders: load.pairs as usize,
+        size: load.size.0,
+        pace: match load.rate {
+            Some(rate) => format!("{rate}/s by schedule"),
+            None => format!("window {}", load.window),
+        },
+        is_clean,
+    }
 }
 
 impl Lead {
@@ -252,6 +280,26 @@ mod tests {
         let report = outcome("--pairs 1 --messages 3 --size 20MiB --chunk 20MiB --range open");
         assert!(report.is_clean, "{report}");
         assert_eq!(report.run.octets, 3 * 20 * 1024 * 1024);
+    }
+
+    #[test]
+    fn page_is_written_where_one_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("relay.html");
+        let path = page.display();
+        let report = outcome(&format!(
+            "--threads 2 --pairs 4 --messages 200 --html {path}"
+        ));
+        assert!(report.is_clean, "{report}");
+        let page = std::fs::read_to_string(page).unwrap();
+        for part in [
+            "4 senders",
+            "Latency distribution",
+            "lost 0",
+            "<b>Throughput</b>",
+        ] {
+            assert!(page.contains(part), "{part} is missing");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! `plan` is what the options mean, `lead` starts a `worker` on every thread, a worker's
 //! connections (`link`) feed `sender` and `receiver`, and what they see becomes a `tally`.
+pub mod charts;
 mod connections;
 pub mod content;
 pub mod digest;

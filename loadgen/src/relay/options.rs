@@ -216,6 +216,9 @@ pub struct Output {
     /// Write the figures to this file too, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write everything to this file too, as a page with charts that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// No progress
     #[arg(long, short)]
     pub quiet: bool,

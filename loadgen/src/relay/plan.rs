@@ -7,7 +7,11 @@ use super::{
     pair::Manner,
     secure::Security,
 };
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 /// How long a run is that nobody gave a length.
 const USUAL_DURATION: Duration = Duration::from_secs(5);
@@ -49,6 +53,8 @@ pub struct Plan {
     pub rate: Option<u64>,
     /// How long nothing may come.
     pub patience: Duration,
+    /// When the run began, where it is to be told when what happened.
+    pub charted_from: Option<Instant>,
 }
 
 /// A stretch of the run; nothing is under way before it and after it.
@@ -113,6 +119,7 @@ impl Plan {
             success_report: load.success_report,
             rate: load.rate,
             patience: Duration::from_secs(load.patience),
+            charted_from: options.output.html.is_some().then(Instant::now),
         })
     }
 

@@ -1,5 +1,5 @@
 //! The servers' processes, with their children, seen from outside.
-use restante::telemetry::figures_of;
+use restante::telemetry::{ProcessFigures, figures_of};
 use serde::Serialize;
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -82,6 +82,17 @@ impl Server {
             resident_peak: self.most_resident.max(now.resident),
         }
     }
+}
+
+/// What `pid` and its descendants use, for whoever watches one process.
+pub fn tree_of(pid: u32) -> Option<ProcessFigures> {
+    let own = figures_of(pid)?;
+    let all = figures_of_tree(pid);
+    Some(ProcessFigures {
+        cpu: all.cpu,
+        resident: all.resident,
+        ..own
+    })
 }
 
 /// What `pid` and its descendants use; what they share counts once.

@@ -1,7 +1,13 @@
 //! What one phase of a run came to, on one thread or on all of them.
 use super::flights::Fault;
-use crate::latency::Latency;
-use std::{collections::BTreeMap, time::Instant};
+use crate::{
+    latency::Latency,
+    series::{Kind, Series},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Counts of one phase.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +30,48 @@ pub struct Tally {
     pub latency: Latency,
     /// When the last message came.
     pub last: Option<Instant>,
+    /// What happened when, where somebody wants to see it.
+    pub charted: Option<Charted>,
+}
+
+/// What happened when, from the run's beginning.
+#[derive(Clone, Debug)]
+pub struct Charted {
+    /// When the run began.
+    pub begun: Instant,
+    /// What is counted.
+    pub kind: Kind,
+    /// How much of it happened when.
+    pub series: Series,
 }
 
 impl Tally {
+    /// A tally that notes also when `kind` happens, if the run that began at `begun` is charted.
+    pub fn new(kind: Kind, begun: Option<Instant>) -> Self {
+        let charted = |begun| Charted {
+            begun,
+            kind,
+            series: Series::default(),
+        };
+        Self {
+            charted: begun.map(charted),
+            ..Self::default()
+        }
+    }
+
+    /// Notes that one of `octets` took `took`.
+    pub fn took(&mut self, octets: u64, took: Duration, now: Instant) {
+        self.latency.record(took);
+        if let Some(Charted {
+            begun,
+            kind,
+            series,
+        }) = &mut self.charted
+        {
+            series.record(*kind, now.saturating_duration_since(*begun), octets, took);
+        }
+    }
+
     /// Whether nothing went wrong.
     pub fn is_clean(&self) -> bool {
         self.lost + self.unanswered + self.doubled + self.corrupted == 0 && self.refusals.is_empty()
@@ -59,13 +104,17 @@ impl Tally {
         }
         self.latency.add(&other.latency);
         self.last = self.last.max(other.last);
+        match (&mut self.charted, &other.charted) {
+            (Some(own), Some(theirs)) => own.series.add(&theirs.series),
+            (None, Some(theirs)) => self.charted = Some(theirs.clone()),
+            (_, None) => {}
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn threads_add_up() {
@@ -77,11 +126,17 @@ mod tests {
         other.fault(Fault::Doubled);
         other.fault(Fault::Corrupted);
         other.refuse("481");
+        let begun = Instant::now();
+        other.charted = Tally::new(Kind::Deliver, Some(begun)).charted;
+        let later = begun + Duration::from_secs(3);
+        other.took(9, Duration::from_millis(2), later);
         one.add(&other);
         one.add(&other);
+        let charted = one.charted.as_ref().unwrap();
+        assert_eq!(charted.series.count(Kind::Deliver), 2);
         assert_eq!((one.received, one.doubled, one.corrupted), (3, 2, 2));
         assert_eq!(one.refusals["481"], 2);
-        assert_eq!(one.latency.count(), 1);
+        assert_eq!(one.latency.count(), 3);
         assert!(!one.is_clean());
     }
 }

@@ -1,5 +1,6 @@
 //! What all connections of one thread share: the pairs, what is counted, and who may go on.
 use super::{content::Content, flights::Fault, pair::Pair, tally::Tally};
+use crate::series::Kind;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -37,6 +38,7 @@ pub struct Team {
     pub thread: usize,
     /// How many threads there are.
     pub threads: usize,
+    charted_from: Option<Instant>,
     board: Arc<Board>,
     pairs: RefCell<Vec<Option<Rc<Pair>>>>,
     tally: RefCell<Tally>,
@@ -62,6 +64,8 @@ pub struct Shape {
     pub answers: bool,
     /// Whether receivers report success.
     pub reports: bool,
+    /// When the run began, where it is to be told when what happened.
+    pub charted_from: Option<Instant>,
 }
 
 impl Team {
@@ -74,6 +78,7 @@ impl Team {
             threads,
             answers,
             reports,
+            charted_from,
         } = shape;
         let own = (thread..pairs).step_by(threads).count();
         Rc::new(Self {
@@ -83,6 +88,7 @@ impl Team {
             reports,
             thread,
             threads,
+            charted_from,
             board,
             pairs: RefCell::new(vec![None; own]),
             tally: RefCell::default(),
@@ -131,7 +137,7 @@ impl Team {
 
     /// Begins a phase in which every pair sends `messages` of its own number.
     pub fn begin(&self, messages: impl Fn(&Pair) -> u64, is_paced: bool) {
-        *self.tally.borrow_mut() = Tally::default();
+        *self.tally.borrow_mut() = Tally::new(Kind::Deliver, self.charted_from);
         let pairs = self.pairs();
         for pair in &pairs {
             pair.set_goal(messages(pair), is_paced);
@@ -174,7 +180,7 @@ impl Team {
         let time = self.counted.get();
         let is_counted = time.is_none_or(|(from, until)| begun >= from && now <= until);
         if is_counted && !pair.is_stalled.get() {
-            tally.latency.record(now.saturating_duration_since(begun));
+            tally.took(pair.size(), now.saturating_duration_since(begun), now);
         }
     }
 

@@ -80,6 +80,7 @@ pub async fn work(place: Workplace) {
         threads: plan.threads,
         answers: plan.answers(),
         reports: plan.success_report,
+        charted_from: plan.charted_from,
     };
     let worker = Rc::new(Worker {
         team: Team::new(shape, board),

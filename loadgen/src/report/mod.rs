@@ -1,6 +1,7 @@
 //! What a run came to: a table for people (`table`), JSON for programs (this file is its shape), and
 //! a page with charts (`html`).
 pub mod chart;
+pub mod command;
 pub mod file;
 pub mod html;
 mod kind;
@@ -62,6 +63,8 @@ pub struct Report {
     pub server: Option<Usage>,
     /// The ledger's sums.
     pub ledger: Verdict,
+    /// Whether something else went wrong that the ledger does not count.
+    pub is_broken: bool,
     /// The first messages with a fault, for `restante trace`.
     pub faults: Vec<FaultLine>,
     /// Refusals by their reason.
@@ -134,7 +137,7 @@ fn per(amount: f64, time: f64) -> f64 {
 impl Report {
     /// Whether the server kept its word.
     pub fn is_clean(&self) -> bool {
-        self.ledger.is_clean()
+        self.ledger.is_clean() && !self.is_broken
     }
 
     /// The phase that is the same as `other` of another run.

@@ -17,7 +17,7 @@ use crate::{
     report::{Report, file},
     scenario::Scenario,
     scrape::Scraper,
-    server::{self, Pid},
+    server::{self, Pid, Watch},
     users::{Names, Rooms},
 };
 use restante::{clock, net};
@@ -103,7 +103,7 @@ async fn play(
         (None, Some(pid)) => Box::new(move || Some(pid)),
         (None, None) => server::listener(options.server.http),
     };
-    let scraper = Scraper::start(Some(options.server.http), pid, begun)?;
+    let scraper = Scraper::start(Some(options.server.http), Watch::follow(pid), begun)?;
     let killer = keeper
         .zip(options.server.kill_server_every)
         .map(|(keeper, every)| keeper.kill_every(every, book.clone()));

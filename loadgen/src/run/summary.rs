@@ -3,18 +3,15 @@ use crate::{
     book::Book,
     ledger::{Entry, Fault},
     plan::{Part, Plan},
-    report::{FORMAT, FaultLine, KindSum, Machine, Phase, Report, timeline::Timeline},
+    report::{FORMAT, FaultLine, KindSum, Machine, Phase, Report, command, timeline::Timeline},
     scrape::Scraper,
     users::Names,
 };
 use restante::clock::{self, Timestamp};
-use std::{collections::BTreeSet, env};
+use std::collections::BTreeSet;
 
 /// Messages with a fault that are named in the report.
 const FAULTS_NAMED: usize = 20;
-
-/// Options whose values are nobody's business.
-const SECRETS: [&str; 1] = ["--token"];
 
 /// What a report says of a run besides figures.
 pub(super) struct About {
@@ -49,7 +46,7 @@ pub(super) fn report(about: About, plan: &Plan, names: &Names, book: &Book) -> R
     Report {
         format: FORMAT,
         scenario: about.name,
-        command: command(env::args()),
+        command: command::line(),
         begun: about.begun.to_rfc3339(),
         machine: Machine::here(None),
         seed: plan.seed,
@@ -83,73 +80,5 @@ pub(super) fn with_figures(
         server: scraper.usage(),
         timeline: Timeline::new(&pages.series, &scraper.samples()),
         ..report
-    }
-}
-
-/// The command line as it can be typed again, but for secrets.
-fn command(words: impl Iterator<Item = String>) -> String {
-    let mut told: Vec<String> = Vec::new();
-    let mut is_secret = false;
-    for word in words {
-        let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-        let hidden = match (is_secret, SECRETS.contains(&name), value) {
-            (true, ..) => "…".to_owned(),
-            (false, true, "") => name.to_owned(),
-            (false, true, _) => format!("{name}=…"),
-            (false, false, _) => quoted(&word),
-        };
-        is_secret = !is_secret && SECRETS.contains(&name) && value.is_empty();
-        told.push(hidden);
-    }
-    if let Some(program) = told.first_mut() {
-        *program = program.rsplit('/').next().unwrap_or_default().to_owned();
-    }
-    told.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain =
-        |character: char| character.is_alphanumeric() || "-_=.,:/%@+".contains(character);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(line: &[&str]) -> String {
-        command(line.iter().map(|word| (*word).to_owned()))
-    }
-
-    #[test]
-    fn command_is_told_as_it_can_be_typed_again() {
-        let line = [
-            "/opt/bin/loadgen",
-            "pager",
-            "--rate",
-            "5000/s",
-            "--spawn",
-            "restante serve",
-        ];
-        assert_eq!(
-            told(&line),
-            "loadgen pager --rate 5000/s --spawn 'restante serve'"
-        );
-        assert_eq!(told(&["loadgen", "a'b"]), "loadgen 'a'\\''b'");
-    }
-
-    #[test]
-    fn secrets_are_left_out() {
-        assert_eq!(
-            told(&["loadgen", "--token", "abc", "--users", "5"]),
-            "loadgen --token … --users 5"
-        );
-        assert_eq!(
-            told(&["loadgen", "--token=abc", "-q"]),
-            "loadgen --token=… -q"
-        );
     }
 }

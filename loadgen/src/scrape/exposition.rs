@@ -1,13 +1,14 @@
 //! Prometheus' text form, as far as a sample needs it.
 use std::collections::BTreeMap;
 
-/// The values of one page: for each name their sum and the largest of them, whatever the labels.
+/// The values of one page: for each name their sum, the largest and the smallest of them, whatever the labels.
 pub(super) struct Exposition<'a>(BTreeMap<&'a str, Value>);
 
 #[derive(Clone, Copy)]
 struct Value {
     sum: f64,
     largest: f64,
+    smallest: f64,
 }
 
 impl<'a> Exposition<'a> {
@@ -18,9 +19,11 @@ impl<'a> Exposition<'a> {
             let known = values.entry(name).or_insert(Value {
                 sum: 0.0,
                 largest: value,
+                smallest: value,
             });
             known.sum += value;
             known.largest = known.largest.max(value);
+            known.smallest = known.smallest.min(value);
         }
         Self(values)
     }
@@ -28,6 +31,11 @@ impl<'a> Exposition<'a> {
     /// The sum of what is called `name`.
     pub(super) fn sum(&self, name: &str) -> Option<f64> {
         self.0.get(name).map(|value| value.sum)
+    }
+
+    /// The smallest of what is called `name`.
+    pub(super) fn smallest(&self, name: &str) -> Option<f64> {
+        self.0.get(name).map(|value| value.smallest)
     }
 
     /// The largest of what is called `name`.
@@ -64,6 +72,7 @@ mod tests {
             a{shard=\"0\"} 3\na{shard=\"1 {or} so\"} 4.5\n\nb 2e3\nc NaN\nnonsense\n";
         let page = Exposition::read(page);
         assert_eq!((page.sum("a"), page.largest("a")), (Some(7.5), Some(4.5)));
+        assert_eq!(page.smallest("a"), Some(3.0));
         assert_eq!(page.sum("b"), Some(2000.0));
         assert_eq!((page.sum("c"), page.sum("d")), (None, None));
     }

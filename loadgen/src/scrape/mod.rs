@@ -5,7 +5,7 @@ mod sample;
 
 pub use sample::{Figures, Sample, Samples};
 
-use crate::server::{Pid, Usage, Watch};
+use crate::server::{Usage, Watch};
 use exposition::Exposition;
 use restante::{clock, telemetry::figures_of};
 use std::{
@@ -41,14 +41,14 @@ struct Shared {
 }
 
 impl Scraper {
-    /// Begins to watch the server whose HTTP port is `http` and whose process `pid` tells; moments
-    /// are counted from `begun`.
+    /// Begins to ask the server whose HTTP port is `http`, and to look at its process by `watch`;
+    /// moments are counted from `begun`.
     ///
     /// Errors: a sentence for the user if there can be no more threads.
-    pub fn start(http: Option<SocketAddr>, pid: Pid, begun: Instant) -> Result<Self, String> {
+    pub fn start(http: Option<SocketAddr>, watch: Watch, begun: Instant) -> Result<Self, String> {
         let shared = Arc::new(Shared {
             begun,
-            watch: Mutex::new(Watch::follow(pid)),
+            watch: Mutex::new(watch),
             samples: Mutex::default(),
             version: OnceLock::new(),
             is_over: AtomicBool::new(false),
@@ -169,8 +169,8 @@ mod tests {
         panic!("no such sample among {:?}", scraper.samples());
     }
 
-    fn own_pid() -> Pid {
-        Box::new(|| Some(std::process::id()))
+    fn own_process() -> Watch {
+        Watch::follow(Box::new(|| Some(std::process::id())))
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
                 write!(stream, "Connection: close\r\n\r\n{page}").unwrap();
             }
         });
-        let scraper = Scraper::start(Some(http), own_pid(), Instant::now()).unwrap();
+        let scraper = Scraper::start(Some(http), own_process(), Instant::now()).unwrap();
         let sample = await_sample(&scraper, |sample| sample.is_up);
         assert_eq!(sample.figures.waiting, Some(7.0));
         assert!(sample.figures.resident_bytes > Some(0.0));
@@ -201,7 +201,8 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap();
         let http = closed.local_addr().unwrap();
         drop(closed);
-        let scraper = Scraper::start(Some(http), Box::new(|| None), Instant::now()).unwrap();
+        let scraper =
+            Scraper::start(Some(http), Watch::follow(Box::new(|| None)), Instant::now()).unwrap();
         let sample = await_sample(&scraper, |sample| !sample.is_up);
         assert_eq!(sample.figures.waiting, None);
         assert_eq!(scraper.usage(), None);

@@ -49,6 +49,8 @@ pub struct Figures {
     pub sync_seconds: Option<f64>,
     /// How late the slowest core is.
     pub lag_seconds: Option<f64>,
+    /// Share of requests that the core with most to do lets in.
+    pub let_in: Option<f64>,
     /// Requests that the server refused because it had too much to do, so far.
     pub shed: Option<f64>,
     /// Processor time of the generator so far.
@@ -75,6 +77,7 @@ impl Figures {
             syncs: page.sum("restante_store_sync_seconds_count"),
             sync_seconds: page.sum("restante_store_sync_seconds_sum"),
             lag_seconds: page.largest("restante_arbiter_lag_worst_seconds"),
+            let_in: page.smallest("restante_overload_admitted_ratio"),
             shed: page.sum("restante_overload_refused_total"),
             generator_cpu_seconds: None,
             generator_resident_bytes: None,

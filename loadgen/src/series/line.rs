@@ -13,8 +13,6 @@ pub struct Line {
     latency: Latency,
     /// Times without the wait for their turn, where there is such a wait.
     service: Option<Box<Latency>>,
-    first: Option<Duration>,
-    last: Option<Duration>,
     stretches: Stretches,
     recent: [(u64, Stretch); RECENT],
 }
@@ -24,8 +22,6 @@ impl Line {
     pub fn record(&mut self, at: Duration, octets: u64, took: Duration) {
         self.octets += octets;
         self.latency.record(took);
-        self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        self.last = self.last.max(Some(at));
         self.stretches.record(at, octets, took);
         let second = at.as_secs();
         let recent = &mut self.recent[second as usize % RECENT];
@@ -49,8 +45,6 @@ impl Line {
         if let Some(service) = &other.service {
             self.service.get_or_insert_default().add(service);
         }
-        self.first = [self.first, other.first].into_iter().flatten().min();
-        self.last = self.last.max(other.last);
         self.stretches.add(&other.stretches);
         for (own, theirs) in self.recent.iter_mut().zip(&other.recent) {
             match own.0.cmp(&theirs.0) {
@@ -69,16 +63,6 @@ impl Line {
     /// Octets of content they carried.
     pub fn octets(&self) -> u64 {
         self.octets
-    }
-
-    /// When the first of them ended.
-    pub fn first(&self) -> Option<Duration> {
-        self.first
-    }
-
-    /// When the last of them ended.
-    pub fn last(&self) -> Option<Duration> {
-        self.last
     }
 
     /// How long they took, to three digits.
@@ -143,7 +127,6 @@ mod tests {
         line.record(at(20.5), 0, MILLI);
         line.record(at(0.5), 0, MILLI);
         assert_eq!((line.count(), line.recent(at(21.0), 5).count()), (2, 1));
-        assert_eq!((line.first(), line.last()), (Some(at(0.5)), Some(at(20.5))));
     }
 
     #[test]

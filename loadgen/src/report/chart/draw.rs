@@ -162,7 +162,7 @@ impl Fit {
             is_under_way = true;
         }
         dot(out, lone, colour)?;
-        write!(out, "<path class=\"line c{colour}\" d=\"{path}\"/>")
+        write!(out, "<path class=\"line {colour}\" d=\"{path}\"/>")
     }
 
     /// What the values are wherever one points.
@@ -193,11 +193,11 @@ impl Fit {
 }
 
 /// A value whose neighbours are missing would be no line.
-fn dot(out: &mut String, place: Option<(f64, f64)>, colour: usize) -> std::fmt::Result {
+fn dot(out: &mut String, place: Option<(f64, f64)>, colour: &str) -> std::fmt::Result {
     match place {
         Some((x, y)) => write!(
             out,
-            "<circle class=\"dot c{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"1.5\"/>"
+            "<circle class=\"dot {colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"1.5\"/>"
         ),
         None => Ok(()),
     }
@@ -251,7 +251,7 @@ mod tests {
             },
             traces: vec![Trace {
                 name: "accept".to_owned(),
-                colour: 3,
+                colour: "k-accept",
                 points,
             }],
             marks: Vec::new(),
@@ -263,7 +263,7 @@ mod tests {
     fn line_goes_from_corner_to_corner_of_its_range() {
         let svg = chart(vec![(0.0, Some(0.0)), (10.0, Some(5.0))]).svg();
         assert!(
-            svg.contains("class=\"line c3\" d=\"M62.0 234.0L628.0 16.0\""),
+            svg.contains("class=\"line k-accept\" d=\"M62.0 234.0L628.0 16.0\""),
             "{svg}"
         );
         assert!(
@@ -282,7 +282,7 @@ mod tests {
             (3.0, Some(1.0)),
         ];
         let svg = chart(points).svg();
-        let line = svg.split("class=\"line c3\" d=\"").nth(1).unwrap();
+        let line = svg.split("class=\"line k-accept\" d=\"").nth(1).unwrap();
         let path = line.split('"').next().unwrap();
         assert_eq!(path.matches('M').count(), 2, "{path}");
         assert_eq!(svg.matches("<circle").count(), 1, "{svg}");

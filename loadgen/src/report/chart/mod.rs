@@ -44,8 +44,8 @@ pub struct Axis {
 pub struct Trace {
     /// What it is, for the legend.
     pub name: String,
-    /// Its colour: a number from 0.
-    pub colour: usize,
+    /// The class of the page that gives it its colour.
+    pub colour: &'static str,
     /// Its places, in the order of x; it is broken where there is no value.
     pub points: Vec<(f64, Option<f64>)>,
 }

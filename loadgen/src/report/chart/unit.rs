@@ -17,6 +17,8 @@ pub enum Unit {
     Count,
     /// Seconds since the run's beginning.
     Time,
+    /// A share: 1 is all.
+    Share,
     /// Nines of a share: 1 is 90 %, 2 is 99 %.
     Nines,
 }
@@ -35,6 +37,7 @@ impl Unit {
             },
             Self::Count => short(value),
             Self::Time => time(value),
+            Self::Share => format!("{} %", plain(value * 100.0, 1)),
             Self::Nines => share(value),
         }
     }
@@ -141,6 +144,7 @@ mod tests {
             (Unit::BytesPerSecond, 2048.0, "2 KiB/s"),
             (Unit::Cores, 1.0, "1 core"),
             (Unit::Cores, 1.333, "1.33 cores"),
+            (Unit::Share, 0.125, "12.5 %"),
             (Unit::Time, 42.0, "42 s"),
             (Unit::Time, 65.0, "1:05"),
             (Unit::Time, 7200.0, "2:00:00"),

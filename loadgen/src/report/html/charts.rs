@@ -1,10 +1,11 @@
 //! Which charts a report has.
+use super::watched;
 use crate::{
     latency::Percentiles,
     report::{
         KindSum, Report,
         chart::{Axis, Chart, Mark, Scale, Trace, Unit},
-        timeline::{Point, Watched},
+        timeline::Point,
     },
     series::Kind,
 };
@@ -12,10 +13,21 @@ use crate::{
 /// Stretches in which something has to happen for its latency to be drawn over time.
 const STEADY: usize = 4;
 
-/// Colours that do not belong to a kind of event.
-const SHARES: usize = Kind::ALL.len();
-const SERVER: usize = Kind::Deliver as usize;
-const GENERATOR: usize = Kind::Logout as usize;
+/// The colour of a kind of event, wherever it is shown.
+pub(super) fn colour(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Login => "k-login",
+        Kind::Refresh => "k-refresh",
+        Kind::Logout => "k-logout",
+        Kind::Found => "k-found",
+        Kind::Join => "k-join",
+        Kind::Accept => "k-accept",
+        Kind::Deliver => "k-deliver",
+        Kind::Group => "k-group",
+        Kind::Refused => "k-refused",
+        Kind::Failed => "k-failed",
+    }
+}
 
 /// All charts of `report` in which there is something to see.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
@@ -25,7 +37,7 @@ pub(super) fn charts(report: &Report) -> Vec<Chart> {
     }
     charts.push(distribution(report));
     charts.push(histogram(report));
-    charts.extend(server(report));
+    charts.extend(watched::charts(report));
     charts.retain(|chart| !chart.is_empty());
     charts
 }
@@ -98,26 +110,26 @@ fn rates(report: &Report, kind: Kind, amount: impl Fn(&Point) -> f64) -> Vec<(f6
 fn trace(kind: Kind, points: Vec<(f64, Option<f64>)>) -> Trace {
     Trace {
         name: kind.name().to_owned(),
-        colour: kind as usize,
+        colour: colour(kind),
         points,
     }
 }
 
-type Share = (&'static str, fn(&Percentiles) -> f64);
+type Share = (&'static str, &'static str, fn(&Percentiles) -> f64);
 
 fn latency(report: &Report, kind: Kind) -> Chart {
     let title = format!("Latency of {}", kind.name());
     let mut chart = over_time(report, &title, kind.meaning(), Unit::Millis);
     chart.y.scale = Scale::Log(0.0, 0.0);
     let shares: [Share; 4] = [
-        ("p50", |of| of.p50),
-        ("p90", |of| of.p90),
-        ("p99", |of| of.p99),
-        ("p99.9", |of| of.p999),
+        ("p50", "p50", |of| of.p50),
+        ("p90", "p90", |of| of.p90),
+        ("p99", "p99", |of| of.p99),
+        ("p99.9", "p999", |of| of.p999),
     ];
-    let line = |(number, (name, share)): (usize, Share)| Trace {
+    let line = |(name, colour, share): Share| Trace {
         name: name.to_owned(),
-        colour: SHARES + number,
+        colour,
         points: points(report, kind)
             .iter()
             .map(|point| {
@@ -126,7 +138,7 @@ fn latency(report: &Report, kind: Kind) -> Chart {
             })
             .collect(),
     };
-    chart.traces = shares.into_iter().enumerate().map(line).collect();
+    chart.traces = shares.into_iter().map(line).collect();
     chart
 }
 
@@ -186,102 +198,11 @@ fn histogram(report: &Report) -> Chart {
     chart
 }
 
-type Seen = fn(&Watched) -> Option<f64>;
-
-/// What is shown of the server: title, note, unit, and the lines with their colours.
-type Shown = (
-    &'static str,
-    &'static str,
-    Unit,
-    &'static [(&'static str, usize, Seen)],
-);
-
-const SHOWN: [Shown; 5] = [
-    (
-        "Processor",
-        "cores in use",
-        Unit::Cores,
-        &[
-            ("server", SERVER, |one| one.cpu_cores),
-            ("load generator", GENERATOR, |one| one.generator_cpu_cores),
-        ],
-    ),
-    (
-        "Memory",
-        "resident",
-        Unit::Bytes,
-        &[
-            ("server", SERVER, |one| one.figures.resident_bytes),
-            ("load generator", GENERATOR, |one| {
-                one.figures.generator_resident_bytes
-            }),
-        ],
-    ),
-    (
-        "Messages waiting",
-        "kept by the server for their receivers",
-        Unit::Count,
-        &[("waiting", Kind::Accept as usize, |one| one.figures.waiting)],
-    ),
-    (
-        "Delays in the server",
-        "a commit and the sync in it, in the mean; how late the latest core serves what is due",
-        Unit::Millis,
-        &[
-            ("commit", SERVER, |one| one.commit_ms),
-            ("sync", Kind::Refused as usize, |one| one.sync_ms),
-            ("latest core", GENERATOR, |one| {
-                Some(one.figures.lag_seconds? * 1000.0)
-            }),
-        ],
-    ),
-    (
-        "What the server has open",
-        "at each moment",
-        Unit::Count,
-        &[
-            ("files", GENERATOR, |one| one.figures.open_files),
-            ("MSRP connections", SERVER, |one| {
-                one.figures.msrp_connections
-            }),
-            ("dialogs", Kind::Accept as usize, |one| one.figures.dialogs),
-            ("transactions", Kind::Refused as usize, |one| {
-                one.figures.transactions
-            }),
-            ("users logged in", Kind::Login as usize, |one| {
-                one.figures.registered
-            }),
-            ("waiting for the store", Kind::Failed as usize, |one| {
-                one.figures.store_queued
-            }),
-        ],
-    ),
-];
-
-fn server(report: &Report) -> impl Iterator<Item = Chart> + '_ {
-    SHOWN.into_iter().map(|(title, note, unit, lines)| {
-        let mut chart = over_time(report, title, note, unit);
-        chart.traces = lines.iter().map(|line| seen(report, *line)).collect();
-        let is_known = |trace: &Trace| trace.points.iter().any(|(_, value)| value.is_some());
-        chart.traces.retain(is_known);
-        chart
-    })
-}
-
-fn seen(report: &Report, (name, colour, seen): (&str, usize, Seen)) -> Trace {
-    let looks = report.timeline.server.iter();
-    Trace {
-        name: name.to_owned(),
-        colour,
-        points: looks.map(|one| (one.at, seen(one))).collect(),
-    }
-}
-
 fn axis(unit: Unit, scale: Scale) -> Axis {
     Axis { unit, scale }
 }
 
-fn over_time(report: &Report, title: &str, note: &str, unit: Unit) -> Chart {
+pub(super) fn over_time(report: &Report, title: &str, note: &str, unit: Unit) -> Chart {
     let timeline = &report.timeline;
     let mark = |mark: &crate::report::timeline::Mark| {
         let at = mark.at();

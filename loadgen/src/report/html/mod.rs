@@ -5,6 +5,7 @@ mod charts;
 mod facts;
 mod ledger;
 mod tables;
+mod watched;
 
 use super::{Report, chart::Chart};
 use charts::charts;
@@ -106,7 +107,7 @@ fn write_figure(
     };
     for trace in &chart.traces {
         let name = escaped(&trace.name);
-        write!(out, "<span class=\"key c{}\">{name}</span>", trace.colour)?;
+        write!(out, "<span class=\"key {}\">{name}</span>", trace.colour)?;
     }
     if chart.marks.iter().any(|mark| mark.label.is_none()) {
         write!(out, "<span class=\"key kills\">server killed</span>")?;
@@ -156,6 +157,17 @@ mod tests {
             assert!(!page.contains(foreign), "{foreign} is there");
         }
         assert!(!page.contains("NaN") && !page.contains("inf"));
+    }
+
+    #[test]
+    fn every_line_has_a_colour_by_day_and_by_night() {
+        let drawn = charts(&report()).into_iter().flat_map(|chart| chart.traces);
+        let drawn = drawn.map(|trace| trace.colour);
+        let kinds = crate::series::Kind::ALL.map(charts::colour);
+        for colour in drawn.chain(kinds) {
+            let rule = format!(".{colour} {{ --key:");
+            assert_eq!(STYLE.matches(&rule).count(), 2, "{colour}");
+        }
     }
 
     #[test]
