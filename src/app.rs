@@ -104,7 +104,6 @@ impl Node {
         let readiness = Readiness::default();
         let figures = recorder.clone();
         figures::of_functions(&recorder, &services, &readiness);
-        figures::limits(&config);
         let ports = Ports {
             render_metrics: Arc::new(move || figures.render()),
             readiness: readiness.clone(),
@@ -113,6 +112,7 @@ impl Node {
         };
         let http = http::start(&config.http, ports)?;
         let shards = Shards::start(shard_count(&config));
+        figures::limits(&config, shards.len());
         let pulse = Pulse::start(&shards);
         watch_load(&parts.valve, behind, pulse.clone());
         let mut reloaders = Reloaders::default();

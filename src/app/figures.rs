@@ -43,24 +43,38 @@ pub(super) fn of_endpoints(recorder: &Recorder, endpoints: &[EndpointHandle]) {
 }
 
 /// Shows the bounds that were configured, so that a figure can be seen as a share of its bound.
+/// Those that each of `shards` has for itself are added up where the figure is.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a float; 2^53 octets are enough"
 )]
-pub(super) fn limits(config: &Config) {
+pub(super) fn limits(config: &Config, shards: usize) {
     describe_gauge!(
         LIMIT,
         Unit::Count,
-        "Bounds that are configured, by the name of their key"
+        "Bounds that are configured, by the name of their key: of the whole process, sip.mailbox and sip.max_transactions of each shard"
     );
+    let parties = &config.participating;
     let counts = [
         ("store.queue", config.store.queue),
         ("sip.mailbox", config.sip.mailbox),
-        ("sip.max_dialogs", config.sip.max_dialogs),
+        (
+            "sip.max_dialogs",
+            config.sip.max_dialogs.saturating_mul(shards),
+        ),
+        (
+            "sip.max_connections",
+            config.sip.max_connections.saturating_mul(shards),
+        ),
         ("sip.max_transactions", config.sip.max_transactions),
         ("deferred.max_deposits", config.deferred.max_deposits),
-        ("participating.max_drains", config.participating.max_drains),
-        ("msrp.max_connections", config.msrp.max_connections),
+        ("participating.max_drains", parties.max_drains),
+        ("participating.max_sessions", parties.max_sessions),
+        ("participating.max_subscriptions", parties.max_subscriptions),
+        (
+            "msrp.max_connections",
+            config.msrp.max_connections.saturating_mul(shards),
+        ),
     ];
     for (key, bound) in counts {
         gauge!(LIMIT, "key" => key).set(bound as f64);

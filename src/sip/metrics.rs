@@ -54,8 +54,10 @@ pub struct Metrics {
     connections: Gauge,
     dialogs: Gauge,
     forwards: Gauge,
-    /// Server and client transactions alive on this shard.
-    pub transactions: Gauge,
+    /// Server transactions alive on this shard.
+    pub servers: Gauge,
+    /// Client transactions alive on this shard.
+    pub clients: Gauge,
     /// Requests answered 503 because the transaction user's mailbox was full.
     pub user_full: Counter,
     /// Datagrams and orders dropped because a shard's mailbox was full.
@@ -132,15 +134,17 @@ impl Metrics {
         describe_gauge!(
             "restante_sip_transactions",
             Unit::Count,
-            "Live SIP transactions"
+            "Live SIP transactions, by who answers (sip.max_transactions)"
         );
+        let live = |side| gauge!("restante_sip_transactions", "shard" => shard.to_string(), "side" => side);
         Self {
             received: Ways::register("received"),
             sent: Ways::register("sent"),
             connections: gauge!("restante_sip_connections"),
             dialogs: gauge!("restante_sip_dialogs"),
             forwards: gauge!("restante_sip_forwards"),
-            transactions: gauge!("restante_sip_transactions", "shard" => shard.to_string()),
+            servers: live("server"),
+            clients: live("client"),
             user_full: refused("user_full"),
             mailbox_full: refused("mailbox_full"),
             paused: refused("paused"),

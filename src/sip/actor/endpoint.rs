@@ -123,8 +123,8 @@ impl Endpoint {
         for completed in self.layer.completed() {
             self.tally.completed(&completed);
         }
-        let live = self.layer.servers() + self.layer.clients();
-        self.metrics.transactions.set(live as f64);
+        self.metrics.servers.set(self.layer.servers() as f64);
+        self.metrics.clients.set(self.layer.clients() as f64);
         self.arm(ctx);
     }
 
