@@ -1,7 +1,10 @@
 //! How a server ends: nothing new is taken, what is under way may end, then all is stopped,
 //! top-down.
 use super::{Node, ports::SWITCHBOARD, signals::Signals};
-use crate::{clock, http::State, sip::actor::EndpointHandle, store::Drain};
+use crate::{
+    clock, http::State, msrp::actor::Switchboard, sip::actor::EndpointHandle, store::Drain,
+};
+use futures_util::future::join_all;
 use std::{
     fmt,
     sync::atomic::Ordering,
@@ -63,11 +66,12 @@ impl Node {
         match left.is_nothing() {
             true => tracing::info!("all that was under way has ended"),
             false => {
-                tracing::warn!(underway = %left, "broken off: `server.grace` is over");
+                tracing::warn!(underway = %left, "what is left is broken off");
                 self.shutdown.break_off();
                 self.wait_until_done(clock::now() + PARTING).await;
             }
         }
+        self.part_with_relayed().await;
         self.stop().await;
         tracing::info!(took = ?begun.elapsed(), "stopped");
     }
@@ -88,6 +92,34 @@ impl Node {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Lets what the MSRP relay has taken reach the next hop, and takes nothing more.
+    async fn part_with_relayed(&self) {
+        let end = clock::now() + PARTING;
+        self.ask_boards(Switchboard::part).await;
+        // a shard that is gone owes nothing
+        while self
+            .ask_boards(Switchboard::is_quiet)
+            .await
+            .contains(&Some(false))
+        {
+            if clock::now() > end {
+                return tracing::warn!("relayed messages without an answer are cut off");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Asks the switchboard of each shard.
+    async fn ask_boards<R: Send + 'static>(&self, ask: fn(&Switchboard) -> R) -> Vec<Option<R>> {
+        let shards = (0..self.shards.len()).map(|shard| {
+            self.shards.run_on(shard, move || async move {
+                SWITCHBOARD.with_borrow(|board| board.as_deref().map(ask))
+            })
+        });
+        let answers = join_all(shards).await.into_iter();
+        answers.map(Option::flatten).collect()
     }
 
     fn tell_progress(&self, end: Instant) {

@@ -90,3 +90,28 @@ fn shell_scripts_are_sound() {
         assert!(checked.is_ok_and(|status| status.success()), "{script}");
     }
 }
+
+#[test]
+fn package_takes_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = manifest.parse().expect("valid TOML");
+    let package = &manifest["package"]["metadata"]["deb"];
+    let assets = package["assets"].as_array().expect("a list of assets");
+    for asset in assets {
+        let source = asset[0].as_str().expect("where it comes from");
+        let folder = source
+            .split('*')
+            .next()
+            .expect("what stands before a pattern");
+        // what is built is not there before
+        let is_built = source.starts_with("target/");
+        assert!(is_built || root.join(folder).exists(), "{source}");
+    }
+    for file in ["restante.service", "restante.sysusers"] {
+        assert!(
+            deploy(file).exists(),
+            "{file} goes into the package by its name"
+        );
+    }
+}

@@ -21,6 +21,7 @@ mod neighbours;
 mod nickname;
 mod outbound;
 mod output;
+mod parting;
 mod relaying;
 mod session;
 mod switchboard;

@@ -97,6 +97,8 @@ pub struct Switchboard {
     /// What the metrics have not been told yet.
     pub(super) tally: Tally,
     tap: RefCell<Option<Tap>>,
+    /// No client is taken on any more.
+    pub(super) is_parting: Cell<bool>,
     listeners: RefCell<Vec<JoinHandle<()>>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
 }
@@ -143,6 +145,7 @@ impl Switchboard {
             turns: Cell::new(0),
             tally: Tally::default(),
             tap: RefCell::default(),
+            is_parting: Cell::new(false),
             listeners: RefCell::default(),
             tasks: RefCell::default(),
         });
@@ -181,8 +184,7 @@ impl Switchboard {
         for task in self.tasks.take() {
             task.abort();
         }
-        let links: Vec<_> = self.links.borrow().values().cloned().collect();
-        for link in links {
+        for link in self.all_links() {
             link.fail(CloseReason::Local);
         }
         let sessions: Vec<_> = self.sessions.borrow().values().cloned().collect();
@@ -351,6 +353,10 @@ impl Switchboard {
         self.links.borrow().get(&number).cloned()
     }
 
+    pub(super) fn all_links(&self) -> Vec<Rc<Link>> {
+        self.links.borrow().values().cloned().collect()
+    }
+
     pub(super) fn session(&self, id: &[u8]) -> Option<Rc<State>> {
         self.sessions.borrow().get(id).cloned()
     }
@@ -448,9 +454,8 @@ impl Switchboard {
 
     fn tick(&self) {
         let now = clock::now();
-        let links: Vec<_> = self.links.borrow().values().cloned().collect();
         let mut level = Level::default();
-        for link in links {
+        for link in self.all_links() {
             link.tick(now);
             level.queued += link.outlet().queued() as u64;
             level.paused += u64::from(!link.gate.is_open());

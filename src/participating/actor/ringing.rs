@@ -112,7 +112,8 @@ async fn answered(
             },
             () = services.shutdown.over() => {
                 dialog.cancel();
-                let later = sip_core::Reply::new(503).with(Name::RetryAfter, "5");
+                let wait = services.endpoint.retry_after().to_string();
+                let later = sip_core::Reply::new(503).with(Name::RetryAfter, wait);
                 call.refuse(&later, "shutdown");
                 return Err(Rung::Abandoned);
             }

@@ -24,6 +24,9 @@ impl Link {
             return;
         };
         self.show(Direction::Received, head.octets());
+        if self.board.is_parting.get() {
+            return self.conclude(head, &Verdict::Unavailable);
+        }
         let claim = match desk.read_auth(head, &self.channel()) {
             Opening::Settled(verdict) => return self.conclude(head, &verdict),
             Opening::Claimed(claim) => claim,

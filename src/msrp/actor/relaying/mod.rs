@@ -174,6 +174,16 @@ impl Relaying {
         self.end_leases(|lease| lease.id == *id);
     }
 
+    /// Ends all leases; what was taken for them goes on.
+    pub(super) fn end_all(&self) {
+        self.end_leases(|_| true);
+    }
+
+    /// Tells whether REPORTs wait to be sent.
+    pub(super) fn owes_reports(&self) -> bool {
+        !self.late.borrow().is_empty()
+    }
+
     fn end_leases(&self, is_over: impl Fn(&Lease) -> bool) -> bool {
         let mut leases = self.leases.borrow_mut();
         let before = leases.len();
