@@ -57,7 +57,7 @@ mod tests {
             "restante serve",
         ];
         assert_eq!(
-            told(&line),
+            typed(&line),
             "loadgen pager --rate 5000/s --spawn 'restante serve'"
         );
         assert_eq!(typed(&["loadgen", "a'b"]), "loadgen 'a'\\''b'");

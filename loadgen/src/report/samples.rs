@@ -36,6 +36,7 @@ pub(super) fn report() -> Report {
             lost: 1,
             ..Verdict::default()
         },
+        is_broken: false,
         faults: vec![FaultLine {
             fault: Fault::Lost,
             message_id: "lg-7-3".to_owned(),
