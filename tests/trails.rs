@@ -123,21 +123,25 @@ async fn call_that_servers_only_pass_on_is_one_trace_too() {
     let alice = network.device(ALICE).await.log_in().await;
     let sent = alice.device.send(message_to(BOB, &noise(5_000)));
     assert_eq!(sent.await.expect("an outcome").outcome, Outcome::Stored);
-    let calls = || -> Vec<Seen> {
-        let mut spans = collector.spans();
-        spans.retain(|span| span.name == "SIP INVITE");
-        spans
+    // a call's span ends with it
+    alice.vanish();
+    let between = [
+        ("sender", "sip:alice@a.example"),
+        ("recipient", "sip:bob@b.example"),
+    ];
+    let is_call = |span: &Seen| span.name == "SIP INVITE" && span.attribute("sender").is_some();
+    let told = || {
+        collector
+            .spans()
+            .iter()
+            .filter(|span| is_call(span))
+            .count()
+            == 3
     };
-    assert!(
-        eventually(PATIENCE, || calls().len() >= 3),
-        "{:#?}",
-        calls()
-    );
-    let calls = calls();
-    let [first, second, third] = ["PF-A", "PF-B", "C"].map(|node| {
-        let found = calls.iter().find(|span| span.node == node);
-        found.unwrap_or_else(|| panic!("{node} in {calls:#?}"))
-    });
+    assert!(eventually(PATIENCE, told), "{:#?}", collector.spans());
+    let spans = collector.spans();
+    let [first, second, third] =
+        ["PF-A", "PF-B", "C"].map(|node| span(&spans, node, "SIP INVITE", &between));
     assert_eq!((&second.trace, &second.parent), (&first.trace, &first.span));
     assert_eq!((&third.trace, &third.parent), (&first.trace, &second.span));
 }
@@ -237,23 +241,28 @@ async fn picture_of_one_message_is_drawn_from_the_files_of_all_servers() {
         String::from_utf8(output.stdout).expect("text")
     };
     let drawn = ask(c.data(), &[]);
-    println!("{drawn}");
     let poles = drawn
         .lines()
         .find(|line| line.contains("PF-A"))
         .expect("a heading");
     let poles: Vec<_> = poles.split_whitespace().collect();
     assert_eq!(poles, ["alice", "PF-A", "PF-B", "C", "bob"], "{drawn}");
+    // the life is told in milliseconds, the rest in microseconds
+    for part in [
+        "C: received msrp_message_id=",
+        "store: stored for sip:bob@b.example: 6240 octets on disk",
+        "store: confirmed for sip:bob@b.example",
+    ] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
     let mut rest = drawn.as_str();
     for part in [
         "INVITE bob",
         "SEND 100 %",
-        "C: received msrp_message_id=",
         "C: keep reason=on disk recipient=sip:bob@b.example state=stored",
-        "store: stored for sip:bob@b.example: 6000 octets on disk",
         "INVITE bob",
         "C: hand over reason=the receiver has it",
-        "store: confirmed for sip:bob@b.example",
+        "C: end reason=removed",
     ] {
         let (_, behind) = rest
             .split_once(part)

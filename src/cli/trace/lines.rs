@@ -130,9 +130,12 @@ impl Line {
         self.text(name).into_iter().chain(around)
     }
 
+    /// A line about another message tells nothing of this one, though both came by one call.
     fn tells_of(&self, message_id: &str, calls: &BTreeSet<String>) -> bool {
-        self.all("message_id").any(|id| id == message_id)
-            || self.all("call_id").any(|call| calls.contains(call))
+        match self.text("message_id") {
+            Some(id) => id == message_id,
+            None => self.all("call_id").any(|call| calls.contains(call)),
+        }
     }
 }
 
@@ -152,8 +155,11 @@ mod tests {
     fn line_tells_of_a_message_by_its_id_or_by_its_call() {
         let (line, calls) = (line(KEPT), BTreeSet::from(["c1".to_owned()]));
         assert!(line.tells_of("m1", &BTreeSet::new()));
-        assert!(line.tells_of("m2", &calls));
-        assert!(!line.tells_of("m2", &BTreeSet::new()));
+        assert!(!line.tells_of("m2", &calls), "it is about another one");
+        let mut of_call = line.clone();
+        of_call.fields.remove("message_id");
+        assert!(of_call.tells_of("m2", &calls));
+        assert!(!of_call.tells_of("m2", &BTreeSet::new()));
         assert_eq!(line.at, 1_794_811_046_123_456);
         assert_eq!(line.words(), "received msrp_message_id=x7 octets=5");
     }

@@ -89,10 +89,17 @@ fn draw_ladder(joined: &Joined, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Everybody, in the order in which they speak or are spoken to.
+/// Everybody: those on the way of the message first, in its direction, then in the order in which
+/// they speak or are spoken to.
 fn poles(said: &[Said<'_>]) -> Vec<String> {
     let mut poles: Vec<String> = Vec::new();
-    for name in said.iter().flat_map(|said| [&said.from, &said.to]) {
+    let carries = |said: &&Said<'_>| {
+        let start = said.record.text.lines().next().unwrap_or_default();
+        start.starts_with("MESSAGE ") || (start.starts_with("MSRP ") && start.ends_with(" SEND"))
+    };
+    let ends = |said: &'_ Said<'_>| [said.from.clone(), said.to.clone()];
+    let way = said.iter().filter(carries).chain(said);
+    for name in &way.flat_map(ends).collect::<Vec<_>>() {
         if !poles.contains(name) {
             poles.push(name.clone());
         }
