@@ -110,6 +110,7 @@ pub(super) async fn functions(
             shard_count(config),
             move |address| around.trusts(address),
         ),
+        store,
         sessions: Arc::default(),
         shutdown: Shutdown::default(),
     })

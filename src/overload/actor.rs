@@ -1,9 +1,11 @@
 //! Measures what no request shows, and says so in the log: memory, and how far the store is
 //! behind.
-use super::{Law, Reason, Valve, law::INTERVAL, valve::memory_bound};
+use super::{Class, Law, Reason, Valve, law::INTERVAL, valve::memory_bound};
 use crate::clock;
 use std::time::{Duration, Instant};
 
+/// How long it must have lasted before the log says so.
+const WORTH_TELLING: Duration = Duration::from_millis(200);
 /// How long nothing must have been refused before the log calls it over.
 const CALM: Duration = Duration::from_secs(2);
 /// How often memory is looked at, in intervals.
@@ -62,37 +64,54 @@ async fn run(valve: Valve, sources: Sources, most: u64) {
 struct Spell {
     began: Option<Instant>,
     last: Option<Instant>,
+    is_told: bool,
 }
 
 impl Spell {
     fn look(&mut self, valve: &Valve, lag: Duration, now: Instant) {
-        match (valve.narrowest(), self.began) {
-            (Some((class, reason, share)), None) => {
-                self.began = Some(now);
-                self.last = Some(now);
-                valve.metrics().active.set(1.0);
-                tracing::warn!(
-                    reason = reason.kind(),
-                    limit = reason.limit(),
-                    class = class.kind(),
-                    let_in = format!("{:.0}%", share * 100.0),
-                    arbiter_lag = ?lag,
-                    hint = hint(reason),
-                    "overloaded: new work is refused"
-                );
-            }
-            (Some(_), Some(_)) => self.last = Some(now),
-            (None, Some(began)) => {
-                let last = self.last.unwrap_or(began);
-                if now.saturating_duration_since(last) >= CALM {
-                    let lasted = last.saturating_duration_since(began);
-                    *self = Self::default();
-                    valve.metrics().active.set(0.0);
-                    tracing::info!(?lasted, "no longer overloaded: everything is let in");
-                }
-            }
-            (None, None) => {}
+        match valve.narrowest() {
+            Some(narrowest) => self.goes_on(valve, narrowest, lag, now),
+            None => self.look_for_calm(valve, now),
         }
+    }
+
+    fn goes_on(
+        &mut self,
+        valve: &Valve,
+        (class, reason, share): (Class, Reason, f64),
+        lag: Duration,
+        now: Instant,
+    ) {
+        let began = *self.began.get_or_insert(now);
+        self.last = Some(now);
+        valve.metrics().active.set(1.0);
+        if !self.is_told && now.saturating_duration_since(began) >= WORTH_TELLING {
+            self.is_told = true;
+            tracing::warn!(
+                reason = reason.kind(),
+                limit = reason.limit(),
+                class = class.kind(),
+                let_in = format!("{:.0}%", share * 100.0),
+                arbiter_lag = ?lag,
+                hint = hint(reason),
+                "overloaded: new work is refused"
+            );
+        }
+    }
+
+    fn look_for_calm(&mut self, valve: &Valve, now: Instant) {
+        let (Some(began), Some(last)) = (self.began, self.last) else {
+            return;
+        };
+        valve.metrics().active.set(0.0);
+        if now.saturating_duration_since(last) < CALM {
+            return;
+        }
+        if self.is_told {
+            let lasted = last.saturating_duration_since(began);
+            tracing::info!(?lasted, "no longer overloaded: everything is let in");
+        }
+        *self = Self::default();
     }
 }
 
@@ -108,7 +127,7 @@ fn hint(reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Class, Config};
+    use super::super::Config;
     use super::*;
 
     #[test]
@@ -118,14 +137,15 @@ mod tests {
         let mut spell = Spell::default();
         let mut look = |later, valve: &Valve| {
             spell.look(valve, Duration::ZERO, start + Duration::from_millis(later));
-            spell.began.is_some()
+            (spell.began.is_some(), spell.is_told)
         };
-        assert!(!look(0, &valve));
+        assert_eq!(look(0, &valve), (false, false));
         valve.set_line(0, [1.0, 0.5]);
         assert_eq!(valve.narrowest().map(|it| it.0), Some(Class::New));
-        assert!(look(100, &valve));
+        assert_eq!(look(100, &valve), (true, false));
+        assert_eq!(look(400, &valve), (true, true));
         valve.set_line(0, [1.0, 1.0]);
-        assert!(look(1_500, &valve));
-        assert!(!look(2_200, &valve));
+        assert_eq!(look(1_500, &valve), (true, true));
+        assert_eq!(look(2_500, &valve), (false, false));
     }
 }

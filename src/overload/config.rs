@@ -48,7 +48,7 @@ impl Default for Config {
         Self {
             enabled: true,
             target_delay: Duration::from_millis(200),
-            store_delay: Duration::from_secs(1),
+            store_delay: Duration::from_millis(250),
             max_waiting: 4_096,
             max_memory: None,
             stale_after: Duration::from_millis(500),

@@ -52,12 +52,13 @@ impl Law {
             if self.level > -0.005 {
                 self.level = 0.0;
             }
-        } else {
+        } else if self.level < 0.0 || self.last > self.target {
             let time = intervals * INTERVAL.as_secs_f64();
             self.level -= self.stiffness * time * (delay - self.target);
             self.level -= self.damping * (delay - self.last);
             self.level = self.level.clamp(LEAST.ln(), 0.0);
         }
+        // the first time above the target may be a stall: it counts if there is a second one
         self.last = delay;
     }
 
@@ -92,6 +93,8 @@ mod tests {
     #[test]
     fn delay_that_stays_above_the_target_lets_in_less_and_less_but_never_nothing() {
         let mut law = Law::new(TARGET);
+        law.update(TARGET * 3, INTERVAL);
+        assert_eq!(law.share(), 1.0, "once may be a stall");
         let mut before = 1.0;
         for _ in 0..10 {
             law.update(TARGET * 3, INTERVAL);

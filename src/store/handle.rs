@@ -190,6 +190,11 @@ impl Handle {
         self.engine.set_horizon(now);
     }
 
+    /// Transactions and reads that wait for a thread.
+    pub fn backlog(&self) -> usize {
+        self.orders.len() + self.queries.len()
+    }
+
     /// How long what waits for the store's threads has to, at least, since the last call; for one
     /// caller.
     pub fn lag(&self) -> Duration {

@@ -50,6 +50,8 @@ pub(super) struct Writer {
     relief: Option<JoinHandle<()>>,
     stopping: bool,
     waits: Waits,
+    /// How long the last group took.
+    took: Duration,
 }
 
 impl Writer {
@@ -74,6 +76,7 @@ impl Writer {
             health,
             stopping: false,
             waits,
+            took: Duration::ZERO,
         }
     }
 
@@ -147,8 +150,10 @@ impl Writer {
         let Some(oldest) = group.first() else {
             return self.relieve(level);
         };
-        // those who come while a group is written go together with the next one
-        self.waits.serve(oldest.queued_at, !self.orders.is_empty());
+        // who came while a group was written had to wait for that; more is a queue
+        let owed = std::mem::take(&mut self.took);
+        self.waits
+            .serve(oldest.queued_at + owed, !self.orders.is_empty());
         let waited = started.saturating_duration_since(oldest.queued_at);
         self.metrics.wait_time.record(waited);
         let durability = group.iter().map(|job| job.durability).max();
@@ -185,6 +190,7 @@ impl Writer {
             });
         }
         self.waits.rest();
+        self.took = started.elapsed();
         self.relieve(level);
     }
 

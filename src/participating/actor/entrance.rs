@@ -16,6 +16,11 @@ use tracing::Instrument;
 /// Flows begun before everything else on the shard has had its turn. What is begun goes on before
 /// more is: so the shard is never further behind than one round, whatever waits outside.
 const STARTS: usize = 8;
+/// Transactions and reads that may wait for the store's threads before no flow is begun: as many
+/// as one group takes. So requests wait here, where their wait is known, and not there.
+const STORE: usize = 256;
+/// How soon a store that is busy is looked at again.
+const AGAIN: Duration = Duration::from_millis(1);
 /// How often the shares are looked at while nobody comes but something is still refused.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -84,10 +89,18 @@ impl State {
             .refuse(incoming, &reply, "overload.max_waiting");
     }
 
+    fn is_store_busy(&self) -> bool {
+        let config = self.services.valve.config();
+        config.enabled && self.services.store.backlog() >= STORE
+    }
+
     /// Begins the next flows, and tells the valve what the waits allow.
     fn turn(&self) {
         let now = clock::now();
         for _ in 0..STARTS {
+            if self.is_store_busy() {
+                break;
+            }
             let turn = self.line.borrow_mut().pop(now);
             let Some(Turn {
                 what,
@@ -121,6 +134,7 @@ async fn run(state: Rc<State>) {
             (line.is_empty(), line.is_at_rest())
         };
         match (is_empty, is_at_rest) {
+            (false, _) if state.is_store_busy() => tokio::time::sleep(AGAIN).await,
             (false, _) => tokio::task::yield_now().await,
             (true, true) => state.wake.notified().await,
             // whoever wakes it is served at once; nobody may come, and things change all the same

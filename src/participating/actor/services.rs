@@ -25,7 +25,7 @@ use crate::{
         codec::{Message, Method, Name},
     },
     sip_core::{self, Binding, Location, Realm, Registrar, Reply, Subscribers},
-    store::StoreError,
+    store::{self, StoreError},
     trail,
 };
 use std::{
@@ -73,6 +73,8 @@ pub struct Parts {
     pub pool: Pool,
     /// What is let in.
     pub valve: Valve,
+    /// What everything is kept in.
+    pub store: store::Handle,
     /// Calls open in the whole process.
     pub sessions: Arc<AtomicUsize>,
     /// The end of the server.
