@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn neighbour_is_spared_the_share_it_asks_for_as_long_as_it_counts() {
         let now = Instant::now();
-        let said = |loss, second| Feedback {
+        let said = |loss, second: u64| Feedback {
             loss,
             validity: VALIDITY,
             sequence: Sequence::of_micros(second * 1_000_000),

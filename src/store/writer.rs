@@ -19,6 +19,9 @@ use std::{
 /// How often a store that found no room is tried again.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
+/// Octets of a transaction whose wait is a measure of how far the store is behind.
+const SMALL: usize = 4 * 1024;
+
 /// How often space is given back while the disk is short of it.
 const RELIEVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -152,8 +155,14 @@ impl Writer {
         };
         // who came while a group was written had to wait for that; more is a queue
         let owed = std::mem::take(&mut self.took);
-        self.waits
-            .serve(oldest.queued_at + owed, !self.orders.is_empty());
+        let mut small = group.iter().filter(|job| job.credit.num_permits() <= SMALL);
+        match small.next() {
+            Some(job) => self
+                .waits
+                .serve(job.queued_at + owed, !self.orders.is_empty()),
+            // large pieces wait for their credit: that is what holds their senders back
+            None => self.waits.serve(started, false),
+        }
         let waited = started.saturating_duration_since(oldest.queued_at);
         self.metrics.wait_time.record(waited);
         let durability = group.iter().map(|job| job.durability).max();
