@@ -40,8 +40,9 @@ trap finish EXIT INT TERM
 
 for node in "${nodes[@]}"; do
     mkdir -p "data/$node"
+    export RESTANTE_SERVER__NODE="$node"
     if [ "${1:-}" = --trace ]; then
-        export RESTANTE_TRACE__FILE="data/$node/trace.jsonl" RESTANTE_SERVER__NODE="$node"
+        export RESTANTE_TRACE__FILE="data/$node/trace.jsonl"
     fi
     : >"data/$node/ready"
     "$program" --config "$node.toml" serve >"data/$node/ready" 2>"data/$node/log" &
