@@ -143,9 +143,9 @@ impl Crew {
         self.stage().load.patience
     }
 
-    /// Whether the run cannot go on.
-    pub fn is_broken(&self) -> bool {
-        self.book().pages().broken.is_some()
+    /// Whether nothing new is to be begun.
+    pub fn is_over(&self) -> bool {
+        self.book().is_over()
     }
 
     /// The users who belong to this thread.

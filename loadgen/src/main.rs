@@ -54,12 +54,15 @@ fn main() -> ExitCode {
 }
 
 fn play(course: &course::Course) -> Result<ExitCode, String> {
-    let report = actix::System::new().block_on(run::run(course))?;
+    let (report, is_stopped) = actix::System::new().block_on(run::run(course))?;
     println!("{report}");
     let output = &course.options.output;
     let (json, page) = (output.json.as_deref(), output.html.as_deref());
     println!("{}", report::file::whereabouts(json, page));
-    Ok(exit_code(&report))
+    Ok(match is_stopped && report.is_clean() {
+        true => ExitCode::from(run::STOPPED as u8),
+        false => exit_code(&report),
+    })
 }
 
 fn draw(options: &report::file::Options) -> Result<ExitCode, String> {

@@ -37,6 +37,8 @@ pub struct Pages {
     pub refusals: BTreeMap<String, u64>,
     /// Why the run cannot go on.
     pub broken: Option<String>,
+    /// Whether it is to end as soon as it can.
+    pub is_stopped: bool,
     journal: Option<Journal>,
     last_news: Instant,
 }
@@ -66,6 +68,7 @@ impl Book {
             sheet: Sheet::default(),
             refusals: BTreeMap::new(),
             broken: None,
+            is_stopped: false,
             journal,
             last_news: now,
         };
@@ -226,6 +229,24 @@ impl Book {
     /// So many requests were due and had to wait for others.
     pub fn waited(&self, count: u64) {
         self.pages().sheet.waited += count;
+    }
+
+    /// All receivers had the chance to get everything.
+    pub fn retrieved(&self) {
+        let mut pages = self.pages();
+        pages.write(&Event::Retrieved);
+        pages.ledger.retrieved();
+    }
+
+    /// Somebody wants the run to end.
+    pub fn stop(&self) {
+        self.pages().is_stopped = true;
+    }
+
+    /// Whether nothing new is to be begun.
+    pub fn is_over(&self) -> bool {
+        let pages = self.pages();
+        pages.is_stopped || pages.broken.is_some()
     }
 
     /// The run cannot go on.

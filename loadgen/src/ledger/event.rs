@@ -51,6 +51,8 @@ pub enum Event<'a> {
     Absent(usize),
     /// A receiver is logged in.
     Present(usize),
+    /// All receivers had the chance to get everything.
+    Retrieved,
 }
 
 /// A line that is no event.
@@ -93,6 +95,7 @@ impl Ledger {
             Event::Broke(at) => self.broke(*at),
             Event::Absent(receiver) => self.absent(*receiver),
             Event::Present(receiver) => self.present(*receiver),
+            Event::Retrieved => self.retrieved(),
         }
     }
 }
@@ -132,6 +135,7 @@ impl fmt::Display for Event<'_> {
             Self::Broke(at) => write!(out, "broke {}", micros(at)),
             Self::Absent(receiver) => write!(out, "absent {receiver}"),
             Self::Present(receiver) => write!(out, "present {receiver}"),
+            Self::Retrieved => write!(out, "retrieved -"),
         }
     }
 }
@@ -182,6 +186,7 @@ fn parsed(line: &str) -> Option<Event<'static>> {
         "broke" => Event::Broke(time(words.next()?)?),
         "absent" => Event::Absent(words.next()?.parse().ok()?),
         "present" => Event::Present(words.next()?.parse().ok()?),
+        "retrieved" if words.next()? == "-" => Event::Retrieved,
         _ => return None,
     };
     words.next().is_none().then_some(event)
@@ -254,6 +259,7 @@ mod tests {
             Event::Broke(AT),
             delivered(plan.message_id(0), Some(0)),
             delivered("imdn-17".to_owned(), None),
+            Event::Retrieved,
         ]
     }
 
@@ -276,6 +282,7 @@ mod tests {
         assert!(verdict.is_clean(), "{verdict:?}");
         assert_eq!((verdict.sent, verdict.stored, verdict.delivered), (1, 1, 1));
         assert_eq!((verdict.foreign, ledger.latest()), (1, AT));
+        assert!(ledger.is_retrieved());
         let entry = ledger.entry(0).unwrap();
         assert_eq!(entry.refused.as_deref(), Some("503 Service Unavailable"));
     }

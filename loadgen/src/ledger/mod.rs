@@ -61,6 +61,8 @@ pub struct Ledger {
     unsent: u64,
     /// The latest time noted.
     latest: Duration,
+    /// Whether everybody had the chance to get everything since the last message was sent.
+    is_retrieved: bool,
 }
 
 impl Ledger {
@@ -77,6 +79,7 @@ impl Ledger {
             foreign: 0,
             unsent: 0,
             latest: Duration::ZERO,
+            is_retrieved: false,
         }
     }
 
@@ -108,6 +111,7 @@ impl Ledger {
         let entry = self.entries.entry(message.number);
         let entry = entry.or_insert_with(|| Entry::new(message, digest, due, receivers()));
         entry.attempts += 1;
+        self.is_retrieved = false;
         self.latest = self.latest.max(due);
     }
 
@@ -156,6 +160,16 @@ impl Ledger {
     /// Notes that `receiver` is logged in.
     pub fn present(&mut self, receiver: usize) {
         self.absent.remove(&receiver);
+    }
+
+    /// Notes that all receivers had the chance to get everything.
+    pub fn retrieved(&mut self) {
+        self.is_retrieved = true;
+    }
+
+    /// Whether all receivers had the chance to get everything.
+    pub fn is_retrieved(&self) -> bool {
+        self.is_retrieved
     }
 
     /// Whether `receiver` wanted to log in and could not.

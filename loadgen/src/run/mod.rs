@@ -24,12 +24,16 @@ use restante::{clock, net};
 use stages::Watcher;
 use std::path::Path;
 use summary::About;
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Does what the command line or a scenario file says.
+/// The exit code of a run that was stopped.
+pub const STOPPED: i32 = 130;
+
+/// Does what the command line or a scenario file says; says too whether it was stopped.
 ///
 /// Errors: a sentence for the user if the run could not be made; what the server did wrong is no
 /// error but stands in the report.
-pub async fn run(course: &Course) -> Result<Report, String> {
+pub async fn run(course: &Course) -> Result<(Report, bool), String> {
     limits::raise_open_files();
     let (ledger, journal) = ledger_of(course)?;
     let mut course = course.clone();
@@ -46,17 +50,17 @@ pub async fn run(course: &Course) -> Result<Report, String> {
         keeper.introduce(server);
     }
     let played = play(&course, ledger, journal, keeper.as_ref()).await;
-    let is_clean = played.as_ref().is_ok_and(Report::is_clean);
+    let is_clean = played.as_ref().is_ok_and(|(report, _)| report.is_clean());
     if let Some(folder) = keeper.and_then(|keeper| keeper.stop(!is_clean)) {
         eprintln!(
             "loadgen: data and log of the server are kept in {}",
             folder.display()
         );
     }
-    let report = played?;
+    let (report, is_stopped) = played?;
     let output = &course.options.output;
     file::keep(&report, output.json.as_deref(), output.html.as_deref())?;
-    Ok(report)
+    Ok((report, is_stopped))
 }
 
 /// What the ledger of an earlier run comes to.
@@ -64,7 +68,7 @@ pub async fn run(course: &Course) -> Result<Report, String> {
 /// Errors: a sentence for the user if it cannot be read.
 pub fn judge(path: &Path) -> Result<Report, String> {
     let ledger = journal::read(path).map_err(|error| error.to_string())?;
-    let plan = ledger.plan().clone();
+    let (plan, is_retrieved) = (ledger.plan().clone(), ledger.is_retrieved());
     let names = Names::new("localhost");
     let book = Book::open(ledger, None, clock::now());
     let about = About {
@@ -72,12 +76,7 @@ pub fn judge(path: &Path) -> Result<Report, String> {
         mode: "-".to_owned(),
         pace: String::new(),
         begun: clock::wall(),
-        // what was never fetched waits; what was fetched in part tells who was there
-        is_retrieved: book
-            .pages()
-            .ledger
-            .entries()
-            .any(|entry| entry.copies.iter().any(|copy| !copy.delivered.is_empty())),
+        is_retrieved,
     };
     Ok(summary::report(about, &plan, &names, &book))
 }
@@ -87,7 +86,7 @@ async fn play(
     ledger: Ledger,
     journal: Option<Journal>,
     keeper: Option<&Keeper>,
-) -> Result<Report, String> {
+) -> Result<(Report, bool), String> {
     let options = &course.options;
     let plan = ledger.plan().clone();
     let names = Names::new(&options.server.domain);
@@ -108,21 +107,47 @@ async fn play(
         .zip(options.server.kill_server_every)
         .map(|(keeper, every)| keeper.kill_every(every, book.clone()));
     let mut watcher = Watcher::new(View::begin(options.output.quiet), scraper);
+    let _stopper = stopper(book.clone());
     let phases = stages::play(orders, killer, &mut watcher).await?;
+    let is_retrieved = course.is_retrieved() && !book.is_over();
+    if is_retrieved {
+        book.retrieved();
+    }
     let about = About {
         name: course.name.clone(),
         mode: course.modes(),
         pace: course.paces(),
         begun: at,
-        is_retrieved: course.is_retrieved(),
+        is_retrieved,
     };
     let report = summary::report(about, &plan, &names, &book);
-    Ok(summary::with_figures(
-        report,
-        &book,
-        phases,
-        &watcher.scraper,
-    ))
+    let report = summary::with_figures(report, &book, phases, &watcher.scraper);
+    Ok((report, book.is_over()))
+}
+
+/// Ends the run in good order at the first Ctrl-C or SIGTERM, and at once at the second.
+fn stopper(book: Book) -> actix_rt::task::JoinHandle<()> {
+    actix_rt::spawn(async move {
+        for is_second in [false, true] {
+            if let Err(error) = signalled().await {
+                eprintln!("loadgen: cannot hear signals: {error}");
+                return;
+            }
+            if is_second {
+                std::process::exit(STOPPED);
+            }
+            eprintln!("loadgen: stopping; once more to stop at once");
+            book.stop();
+        }
+    })
+}
+
+async fn signalled() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// The book a run begins with, a new one or the one of an earlier run, and its file.

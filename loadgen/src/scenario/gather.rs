@@ -18,11 +18,14 @@ pub(super) async fn play(crew: &Crew) {
                 found(crew, group).await;
             }
             // who comes in needs to know where
-            while makes && !crew.rooms().is_known(crew.stage_index(), group) && !crew.is_broken() {
+            while makes && !crew.rooms().is_known(crew.stage_index(), group) && !crew.is_over() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             let others = part.members(group).skip(usize::from(makes));
             for user in others.filter(|user| part.sends(*user) && is_ours(*user)) {
+                if crew.is_over() {
+                    return;
+                }
                 crew.join(user, group).await;
             }
         })

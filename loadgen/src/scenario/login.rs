@@ -9,7 +9,9 @@ pub(super) async fn play(crew: &Crew) {
     stream::iter(users)
         .for_each_concurrent(crew.window(), |user| async move {
             // one who cannot log in may still be allowed to send
-            let _ = crew.log_in(user).await;
+            if !crew.is_over() {
+                let _ = crew.log_in(user).await;
+            }
         })
         .await;
 }

@@ -29,7 +29,7 @@ pub(super) async fn play(crew: &Crew) {
             act(&crew, user as usize, step, due).await;
         }
     };
-    let driven = drive(&crew.pace(), turns, || crew.is_broken(), request).await;
+    let driven = drive(&crew.pace(), turns, || crew.is_over(), request).await;
     crew.book().waited(driven.waited);
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn play(crew: &Crew) {
     crew.book().expect_news(clock::now());
     stream::iter(crew.receivers())
         .for_each_concurrent(crew.window(), |receiver| async move {
-            if !crew.is_broken() && log_in(crew, receiver).await {
+            if !crew.is_over() && log_in(crew, receiver).await {
                 drain(crew, receiver).await;
                 crew.log_out(receiver).await;
             }
@@ -40,7 +40,7 @@ async fn log_in(crew: &Crew, receiver: usize) -> bool {
             Some(retries) => attempt >= retries.max(1),
             None => crew.book().silence(clock::now()) >= crew.patience(),
         };
-        if is_enough || crew.is_broken() {
+        if is_enough || crew.is_over() {
             break;
         }
         tokio::time::sleep(PAUSE).await;
@@ -54,7 +54,7 @@ async fn drain(crew: &Crew, receiver: usize) {
     let waits = || crew.book().outstanding_of(receiver) > 0;
     let is_patient = || crew.book().silence(clock::now()) < crew.patience();
     let mut breaks = crew.book().breaks();
-    while waits() && is_patient() && !crew.is_broken() {
+    while waits() && is_patient() && !crew.is_over() {
         tokio::time::sleep(LOOK_EVERY).await;
         if crew.book().breaks() > breaks {
             breaks = crew.book().breaks();

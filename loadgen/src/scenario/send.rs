@@ -39,7 +39,7 @@ pub(super) async fn play(crew: &Crew) {
                 send(&crew, &message, due).await;
             }
         };
-        let driven = drive(&crew.pace(), turns, || crew.is_broken(), request).await;
+        let driven = drive(&crew.pace(), turns, || crew.is_over(), request).await;
         crew.book().waited(driven.waited);
         settle(crew).await;
         is_over.set(true);
@@ -70,7 +70,7 @@ async fn send(crew: &Crew, message: &Planned, due: Instant) {
             Some(retries) => attempt >= retries,
             None => crew.book().silence(now) >= crew.patience(),
         };
-        if failure.is_final || is_enough || crew.is_broken() {
+        if failure.is_final || is_enough || crew.is_over() {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -89,7 +89,7 @@ async fn settle(crew: &Crew) {
     loop {
         here.retain(|user| crew.book().outstanding_of(*user) > 0);
         let is_enough = crew.book().silence(clock::now()) >= crew.patience();
-        if here.is_empty() || is_enough || crew.is_broken() {
+        if here.is_empty() || is_enough || crew.is_over() {
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
