@@ -153,6 +153,7 @@ messages = 20
 
 [[phase]]
 scenario = "retrieve"
+rate = "10/s"
 "#;
 
 #[test]

@@ -36,6 +36,14 @@ impl Pace {
         Some(Duration::from_secs_f64(seconds))
     }
 
+    /// The pace of one of `threads` whose schedules know nothing of each other.
+    pub fn shared(self, threads: usize) -> Self {
+        Self {
+            rate: self.rate.map(|rate| rate.shared(threads)),
+            ..self
+        }
+    }
+
     /// How long after the beginning client `index` of `clients` joins a closed loop.
     pub fn joins(&self, index: usize, clients: usize) -> Duration {
         self.ramp_up.mul_f64(index as f64 / clients.max(1) as f64)
@@ -81,6 +89,7 @@ mod tests {
         assert_eq!(pace.due(0), Some(Duration::ZERO));
         assert_eq!(pace.due(25), Some(Duration::from_millis(2500)));
         assert_eq!(pace.expected(7), Some(7));
+        assert_eq!(pace.shared(2).due(25), Some(Duration::from_secs(5)));
     }
 
     #[test]

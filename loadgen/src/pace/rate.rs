@@ -7,6 +7,11 @@ use std::{fmt, str::FromStr};
 pub struct Rate(f64);
 
 impl Rate {
+    /// The part of one of `threads`.
+    pub fn shared(self, threads: usize) -> Self {
+        Self(self.0 / threads.max(1) as f64)
+    }
+
     /// How many a second; always more than none.
     pub fn per_second(self) -> f64 {
         self.0
