@@ -57,6 +57,14 @@ impl Binding {
         }
     }
 
+    /// Whether `other`, of a REGISTER that came at `now`, says just what made this one.
+    pub(super) fn is_repeated_by(&self, other: &Self, now: Timestamp) -> bool {
+        self.is_same(other)
+            && (&self.call_id, self.cseq) == (&other.call_id, other.cseq)
+            && (&self.params, &self.path) == (&other.params, &other.path)
+            && other.expires_at > now
+    }
+
     fn flow(&self) -> Option<(String, &str)> {
         Some((self.instance()?, self.reg_id()?))
     }

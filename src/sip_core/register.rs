@@ -55,25 +55,31 @@ pub(super) fn apply(
         Contacts::List(contacts) => contacts,
     };
     let path = path(request)?;
-    let is_changed = !contacts.is_empty();
-    let mut bindings = current.clone();
-    for contact in contacts {
-        let expires = expires(&contact, request, config)?;
-        let binding = Binding {
+    let name = |contact: NameAddr| {
+        Ok(Binding {
+            expires_at: now.plus(expires(&contact, request, config)?),
             params: kept(&contact)?,
             contact: contact.uri,
-            expires_at: now.plus(expires),
             call_id: call_id.clone(),
             cseq,
             path: path.clone(),
             source,
-        };
+        })
+    };
+    let named = contacts.into_iter().map(name);
+    let named = named.collect::<Result<Vec<Binding>, Reply>>()?;
+    let is_changed = !named.is_empty();
+    let is_known = |one: &Binding| current.iter().any(|known| known.is_repeated_by(one, now));
+    // its answer was lost with the process that gave it
+    let is_repeated = named.iter().all(is_known);
+    let mut bindings = current.clone();
+    for binding in named {
         let known = current.iter().find(|known| known.is_same(&binding));
-        if known.is_some_and(is_stale) {
+        if !is_repeated && known.is_some_and(is_stale) {
             return Err(bad("CSeq Not Higher"));
         }
         bindings.retain(|other| !other.is_same(&binding));
-        if !expires.is_zero() {
+        if binding.expires_at > now {
             bindings.push(binding);
         }
     }
@@ -253,6 +259,20 @@ mod tests {
         let mut restarted = bound;
         restarted[0].call_id = "another".to_owned();
         assert!(apply(&restarted, 1, "Contact: <sip:a@h>\r\n").is_ok());
+    }
+
+    #[test]
+    fn request_that_comes_again_word_for_word_is_answered_like_the_first() {
+        let fields = "Contact: <sip:a@h>;q=0.5\r\nExpires: 60\r\n";
+        let bound = apply(&[], 5, fields).unwrap();
+        assert_eq!(apply(&bound, 5, fields), Ok(bound.clone()));
+        for other in [
+            "Contact: <sip:a@h>;q=0.5\r\nExpires: 0\r\n",
+            "Contact: <sip:a@h>;q=0.7\r\nExpires: 60\r\n",
+        ] {
+            let refused = apply(&bound, 5, other);
+            assert_eq!(refused, Err((400, Some("CSeq Not Higher"))));
+        }
     }
 
     #[test]
