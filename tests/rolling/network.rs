@@ -27,11 +27,14 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// How long everything may take from the last restart.
 const AFTERMATH: Duration = Duration::from_secs(120);
 
+/// SHA-256 of every content that came under one id.
+type Digests = Vec<[u8; 32]>;
+
 /// What is to arrive, and what has: by receiver and message.
 #[derive(Default)]
 struct Ledger {
     expected: RefCell<BTreeMap<(String, String), [u8; 32]>>,
-    arrived: RefCell<BTreeMap<(String, String), Vec<[u8; 32]>>>,
+    arrived: RefCell<BTreeMap<(String, String), Digests>>,
     retries: Cell<u64>,
     enough: Cell<bool>,
 }

@@ -179,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log");
         std::fs::write(&file, "2026-11-16T06:37:26Z  INFO ready\n").unwrap();
-        let error = of("m1", &BTreeSet::new(), &[file.clone()]).unwrap_err();
+        let error = of("m1", &BTreeSet::new(), std::slice::from_ref(&file)).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("log.format"), "{error}");
         std::fs::write(&file, "").unwrap();
