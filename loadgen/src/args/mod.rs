@@ -68,7 +68,7 @@ pub enum Command {
     /// Phases of a scenario file, one after the other, with one ledger.
     ///
     /// Every option of the scenarios is a key of the file, without its dashes. What stands above
-    /// the first [[phase]] is for all of them; `scenario` names what a phase does.
+    /// the first `[[phase]]` is for all of them; `scenario` names what a phase does.
     Run {
         /// The file, in TOML
         file: PathBuf,
