@@ -164,7 +164,9 @@ impl<T> Lane<T> {
     fn tick(&mut self, passed: Duration) {
         let served = f64::from(std::mem::take(&mut self.served));
         let is_queue = self.is_queue();
-        if is_queue {
+        let stands = is_queue && !std::mem::replace(&mut self.was_short, !is_queue);
+        // a time in which nobody waited tells nothing of the pace
+        if stands {
             let pace = (served / passed.as_secs_f64()).max(1.0);
             self.pace = match self.pace > 0.0 {
                 true => self.pace + WEIGHT * (pace - self.pace),
@@ -172,7 +174,6 @@ impl<T> Lane<T> {
             };
         }
         let way = self.way.take().unwrap_or_default();
-        let stands = is_queue && !std::mem::replace(&mut self.was_short, !is_queue);
         let delay = match stands {
             true => Duration::from_secs_f64(self.wait().min(60.0)) + way,
             false => Duration::ZERO,

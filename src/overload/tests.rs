@@ -159,6 +159,19 @@ fn burst_that_is_worked_off_at_once_is_no_overload() {
 }
 
 #[test]
+fn burst_after_a_quiet_time_is_not_measured_by_it() {
+    let begun = Instant::now();
+    let mut line = Line::new(TARGET, 4_096, begun);
+    let now = begun + seconds(10.0);
+    for _ in 0..500 {
+        assert_eq!(line.push(Class::Retrieval, now, (), now), Ok(()));
+    }
+    line.pop(now);
+    assert!(line.tick(now));
+    assert_eq!(line.share(Class::Retrieval), 1.0);
+}
+
+#[test]
 fn full_line_gives_back_who_comes() {
     let now = Instant::now();
     let mut line = Line::new(TARGET, 1, now);

@@ -35,7 +35,9 @@ pub(super) async fn message(
         return disposition::message(services, incoming, sender, Some(recipient), notice).await;
     }
     let request = &incoming.request;
-    let next = match is_behind(&services, request, &sender, &recipient).await {
+    // whoever is away misses nothing by it: what waits is not looked at
+    let is_there = !services.devices_of(&recipient).is_empty();
+    let next = match is_there && is_behind(&services, request, &sender, &recipient).await {
         true => Err(Next::Defer("older messages wait")),
         false => deliver(&services, request, &sender, &recipient).await,
     };
