@@ -14,6 +14,7 @@ mod supervisor;
 pub use accounts::SubscriberAccounts;
 pub use functions::services;
 pub use key_file::{KeyFile, KeyFileError};
+pub use limits::raise_open_files;
 
 use crate::{
     clock,
@@ -47,7 +48,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 pub fn serve(config: Config) -> Outcome<ExitCode> {
     let recorder = Recorder::install()?;
     let telemetry = telemetry::init(&config)?;
-    let open_files = limits::raise_open_files();
+    let open_files = raise_open_files();
     tracing::debug!(open_files, "limit raised");
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {

@@ -10,7 +10,6 @@ mod keeper;
 mod latency;
 #[allow(dead_code, reason = "the crash test takes this file too")]
 mod ledger;
-mod limits;
 mod live;
 mod octets;
 mod pace;

@@ -40,7 +40,7 @@ impl Sequence {
         }
     }
 
-    /// Shape: `1282321615.782`, at most twelve and five digits.
+    /// Shape: `1282321615.782`, at most twelve and five digits (RFC 7339 §9).
     fn parse(text: &str) -> Option<Self> {
         let (seconds, parts) = text.split_once('.')?;
         let are_digits = |text: &str, most: usize| {
@@ -51,7 +51,8 @@ impl Sequence {
         }
         Some(Self {
             seconds: seconds.parse().ok()?,
-            parts: parts.parse().ok()?,
+            // `.8` is later than `.782`
+            parts: format!("{parts:0<5}").parse().ok()?,
         })
     }
 }
@@ -162,6 +163,14 @@ mod tests {
         let expected = ";oc=20;oc-algo=\"loss\";oc-validity=500;oc-seq=1282321615.78200";
         assert!(asking.to_string().ends_with(expected), "{asking}");
         assert_eq!(Feedback::read(&asking), Some(feedback));
+    }
+
+    #[test]
+    fn moments_are_told_apart_however_many_digits_they_have() {
+        let moment = |text| Sequence::parse(text).expect("a moment");
+        assert!(moment("5.8") > moment("5.782"));
+        assert!(moment("6.0") > moment("5.99999"));
+        assert_eq!(moment("5.78").to_string(), "5.78000");
     }
 
     #[test]

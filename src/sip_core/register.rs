@@ -69,20 +69,7 @@ pub(super) fn apply(
     let named = contacts.into_iter().map(name);
     let named = named.collect::<Result<Vec<Binding>, Reply>>()?;
     let is_changed = !named.is_empty();
-    let is_known = |one: &Binding| current.iter().any(|known| known.is_repeated_by(one, now));
-    // its answer was lost with the process that gave it
-    let is_repeated = named.iter().all(is_known);
-    let mut bindings = current.clone();
-    for binding in named {
-        let known = current.iter().find(|known| known.is_same(&binding));
-        if !is_repeated && known.is_some_and(is_stale) {
-            return Err(bad("CSeq Not Higher"));
-        }
-        bindings.retain(|other| !other.is_same(&binding));
-        if binding.expires_at > now {
-            bindings.push(binding);
-        }
-    }
+    let mut bindings = merged(current, named, now)?;
     if bindings.len() > config.max_bindings {
         return Err(Reply::new(403).because("Too Many Contacts"));
     }
@@ -91,6 +78,33 @@ pub(super) fn apply(
         bindings,
         is_changed,
     })
+}
+
+/// The bindings `current` with those that a REGISTER has `named` at `now`.
+///
+/// Errors: one of them was made by the same request or a later one of its device, and this is not
+/// that request word for word, whose answer was lost with the process that gave it.
+fn merged(
+    current: Vec<Binding>,
+    named: Vec<Binding>,
+    now: Timestamp,
+) -> Result<Vec<Binding>, Reply> {
+    let is_known = |one: &Binding| current.iter().any(|known| known.is_repeated_by(one, now));
+    let is_repeated = named.iter().all(is_known);
+    let mut bindings = current.clone();
+    for binding in named {
+        let known = current.iter().find(|known| known.is_same(&binding));
+        let is_stale =
+            |known: &Binding| known.call_id == binding.call_id && known.cseq >= binding.cseq;
+        if !is_repeated && known.is_some_and(is_stale) {
+            return Err(Reply::new(400).because("CSeq Not Higher"));
+        }
+        bindings.retain(|other| !other.is_same(&binding));
+        if binding.expires_at > now {
+            bindings.push(binding);
+        }
+    }
+    Ok(bindings)
 }
 
 /// The answer to a REGISTER that was applied (§10.3 step 8, RFC 3327 §5.3).

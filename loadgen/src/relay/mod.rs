@@ -29,7 +29,6 @@ pub mod tally;
 mod team;
 mod worker;
 
-use crate::limits;
 use options::Options;
 use plan::Plan;
 use restante::net;
@@ -40,7 +39,7 @@ use std::{fmt, fs, path::Path};
 ///
 /// Errors: a sentence for the user if the run could not be made.
 pub fn run(options: &Options) -> Result<bool, String> {
-    limits::raise_open_files();
+    restante::app::raise_open_files();
     let plan = Plan::new(options, net::random_u64() as u32)?;
     let json = options.output.json.as_deref();
     match options.load.idle {

@@ -28,7 +28,7 @@ pub enum News {
     /// All its connections are there, or why not.
     Ready(Result<(), String>),
     /// A phase is over.
-    Ended(Tally),
+    Ended(Box<Tally>),
 }
 
 /// What a thread is given.
@@ -98,7 +98,7 @@ pub async fn work(place: Workplace) {
     let _ = lead.send(News::Ready(ready));
     while let Some(phase) = phases.recv().await.filter(|_| is_ready) {
         let tally = worker.play(phase).await;
-        let _ = lead.send(News::Ended(tally));
+        let _ = lead.send(News::Ended(Box::new(tally)));
     }
     worker.team.part();
 }

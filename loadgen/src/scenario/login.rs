@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 
 pub(super) async fn play(crew: &Crew) {
     let (scenario, part) = (crew.stage().scenario, crew.part());
-    let users = crew.users().filter(|user| is_there(scenario, &part, *user));
+    let users = crew.users().filter(|user| is_there(scenario, part, *user));
     stream::iter(users)
         .for_each_concurrent(crew.window(), |user| async move {
             // one who cannot log in may still be allowed to send

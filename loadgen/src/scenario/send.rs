@@ -84,7 +84,7 @@ async fn settle(crew: &Crew) {
     let (scenario, part) = (crew.stage().scenario, crew.part());
     let mut here: Vec<usize> = crew
         .users()
-        .filter(|user| is_there(scenario, &part, *user))
+        .filter(|user| is_there(scenario, part, *user))
         .collect();
     loop {
         here.retain(|user| crew.book().outstanding_of(*user) > 0);

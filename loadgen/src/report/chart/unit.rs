@@ -148,7 +148,7 @@ mod tests {
             (Unit::Time, 42.0, "42 s"),
             (Unit::Time, 65.0, "1:05"),
             (Unit::Time, 7200.0, "2:00:00"),
-            (Unit::Nines, 0.301_03, "50 %"),
+            (Unit::Nines, std::f64::consts::LOG10_2, "50 %"),
             (Unit::Nines, 1.0, "90 %"),
             (Unit::Nines, 3.0, "99.9 %"),
             (Unit::Nines, 5.0, "99.999 %"),

@@ -60,7 +60,7 @@ fn write_page(out: &mut String, runs: &[Run<'_>]) -> std::fmt::Result {
     tables::write_refusals(out, runs)?;
     tables::write_faults(out, runs)?;
     tables::write_machines(out, runs)?;
-    write!(out, "</body></html>\n")
+    writeln!(out, "</body></html>")
 }
 
 fn write_charts(out: &mut String, runs: &[Run<'_>]) -> std::fmt::Result {
@@ -73,8 +73,8 @@ fn write_charts(out: &mut String, runs: &[Run<'_>]) -> std::fmt::Result {
     }
     write!(out, "<div class=\"charts\">")?;
     for title in titles {
-        let find = |charts| find(charts, &title);
-        let mut same: Vec<Option<&mut Chart>> = drawn.iter_mut().map(find).collect();
+        let same = drawn.iter_mut().map(|charts| find(charts, &title));
+        let mut same: Vec<Option<&mut Chart>> = same.collect();
         let mut there: Vec<&mut Chart> = same.iter_mut().flatten().map(|one| &mut **one).collect();
         Chart::share_scales(&mut there);
         for (chart, run) in same.iter().zip(runs) {
@@ -85,7 +85,7 @@ fn write_charts(out: &mut String, runs: &[Run<'_>]) -> std::fmt::Result {
     write!(out, "</div>")
 }
 
-fn find<'a>(charts: &'a mut Vec<Chart>, title: &str) -> Option<&'a mut Chart> {
+fn find<'a>(charts: &'a mut [Chart], title: &str) -> Option<&'a mut Chart> {
     charts.iter_mut().find(|chart| chart.title == title)
 }
 

@@ -188,10 +188,13 @@ pub(super) fn write_faults(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
     close(out)
 }
 
+/// Something that a report tells of its machine.
+type Fact = fn(&Report) -> String;
+
 /// Writes on which machines the runs were made.
 pub(super) fn write_machines(out: &mut String, runs: &[Run<'_>]) -> fmt::Result {
     open(out, "Machine", &columns("", runs))?;
-    let facts: [(&str, fn(&Report) -> String); 7] = [
+    let facts: [(&str, Fact); 7] = [
         ("processor", |of| of.machine.cpu.clone()),
         ("cores", |of| of.machine.cores.to_string()),
         ("memory", |of| {
