@@ -4,7 +4,6 @@ mod draining;
 mod figures;
 mod functions;
 mod key_file;
-mod limits;
 mod ports;
 mod relay;
 mod reload;
@@ -14,13 +13,12 @@ mod supervisor;
 pub use accounts::SubscriberAccounts;
 pub use functions::services;
 pub use key_file::{KeyFile, KeyFileError};
-pub use limits::raise_open_files;
 
 use crate::{
     clock,
     config::Config,
     http::{self, AdminToken, Ports, Readiness, State},
-    net::{Pulse, Shards},
+    net::{self, Pulse, Shards},
     overload::{self, Valve},
     participating::actor::Shutdown,
     sip::actor::EndpointHandle,
@@ -48,7 +46,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 pub fn serve(config: Config) -> Outcome<ExitCode> {
     let recorder = Recorder::install()?;
     let telemetry = telemetry::init(&config)?;
-    let open_files = raise_open_files();
+    let open_files = net::raise_open_files();
     tracing::debug!(open_files, "limit raised");
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {

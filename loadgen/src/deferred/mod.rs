@@ -30,7 +30,7 @@ use wire::Wire;
 ///
 /// Errors: a sentence for the user if the run could not be made.
 pub fn run(options: &Options) -> Result<bool, String> {
-    restante::app::raise_open_files();
+    restante::net::raise_open_files();
     let book = book(&options.load)?;
     if !options.server.no_provisioning {
         sip::provide(options)?;
@@ -43,7 +43,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
 ///
 /// Errors: a sentence for the user if the run could not be made.
 pub fn run_xmpp(options: &XmppOptions) -> Result<bool, String> {
-    restante::app::raise_open_files();
+    restante::net::raise_open_files();
     let book = book(&options.load)?;
     let wire = xmpp::Xmpp::new(&options.server, book.clone());
     play(wire, book, &options.load, &options.output)

@@ -39,7 +39,7 @@ use std::{fmt, fs, path::Path};
 ///
 /// Errors: a sentence for the user if the run could not be made.
 pub fn run(options: &Options) -> Result<bool, String> {
-    restante::app::raise_open_files();
+    restante::net::raise_open_files();
     let plan = Plan::new(options, net::random_u64() as u32)?;
     let json = options.output.json.as_deref();
     match options.load.idle {

@@ -33,7 +33,7 @@ pub const STOPPED: i32 = 130;
 /// Errors: a sentence for the user if the run could not be made; what the server did wrong is no
 /// error but stands in the report.
 pub async fn run(course: &Course) -> Result<(Report, bool), String> {
-    restante::app::raise_open_files();
+    restante::net::raise_open_files();
     let (ledger, journal) = ledger_of(course)?;
     let mut course = course.clone();
     let server = &mut course.options.server;

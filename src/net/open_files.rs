@@ -1,4 +1,3 @@
-//! The process's own limits.
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit of open files as far as the system lets us, and returns it: each connection is
