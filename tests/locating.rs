@@ -6,6 +6,7 @@ mod harness;
 use actix::prelude::*;
 use harness::name_server::{Data, NameServer};
 use restante::{
+    cli::child::free_port,
     net::Shards,
     sip::{
         Config, Dns,
@@ -332,9 +333,7 @@ async fn refusal_of_another_kind_is_no_reason_to_ask_the_next_server() {
 
 #[actix::test]
 async fn stream_that_is_refused_gives_way_to_the_next_server() {
-    let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = refusing.local_addr().unwrap().port();
-    drop(refusing);
+    let port = free_port().unwrap();
     let second = Server::bind().await;
     let names = NameServer::start(
         60,

@@ -9,6 +9,7 @@ use relay::{
     start_any, stranger, value,
 };
 use restante::{
+    cli::child::free_port,
     clock,
     msrp::{
         Config,
@@ -16,7 +17,7 @@ use restante::{
         relay::{KeyRing, Sealer, Ticket},
     },
 };
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 
 /// Writes a SEND that must be refused 481, and the like where nothing may be answered.
@@ -208,12 +209,10 @@ async fn client_that_comes_back_on_another_connection_is_reached_there() {
 
 #[actix::test]
 async fn relay_that_was_restarted_takes_its_clients_back() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let config = Config {
-        listen: free.local_addr().unwrap(),
+        listen: SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())),
         ..anywhere()
     };
-    drop(free);
     let board = start(&config, RelayConfig::default());
     let (mut bob, of_bob) = client(&board, "bob").await;
     let (mut carol, of_carol) = client(&board, "carol").await;

@@ -5,9 +5,10 @@
 mod harness;
 
 use harness::Server;
+use restante::cli::child::free_port;
 use std::{
     fs,
-    net::{TcpListener, UdpSocket},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -49,7 +50,7 @@ impl Scenario {
             file: folder.join(name).with_extension("xml"),
             user: user.to_owned(),
             password: password(user),
-            port: free_port(),
+            port: free_port().unwrap(),
             target: "localhost".to_owned(),
             arguments: Vec::new(),
         }
@@ -168,7 +169,7 @@ impl Drop for Running {
 impl Device {
     fn new(user: &'static str) -> Self {
         let msrp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free_port();
+        let port = free_port().unwrap();
         Self { user, port, msrp }
     }
 
@@ -187,11 +188,6 @@ impl Device {
 
 fn password(user: &str) -> String {
     format!("secret of {user}").replace(' ', "-")
-}
-
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
 }
 
 fn server_with_subscribers(settings: harness::Settings) -> Server {
