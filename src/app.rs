@@ -75,7 +75,7 @@ fn watch_load(valve: &Valve, store: store::Handle, pulse: Pulse) {
 struct Node {
     config: Config,
     shards: Shards,
-    _pulse: Pulse,
+    pulse: Pulse,
     endpoints: Vec<EndpointHandle>,
     msrp: MsrpAt,
     http: http::Server,
@@ -125,7 +125,7 @@ impl Node {
         Ok(Self {
             config,
             shards,
-            _pulse: pulse,
+            pulse,
             endpoints,
             msrp,
             http,
@@ -154,7 +154,7 @@ impl Node {
         out.flush()?;
         tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
         let status = format!("serving sip={sip} {msrp} http={http}");
-        self.supervisor.ready(&self.shards, &status);
+        self.supervisor.ready(&self.pulse, &status);
         Ok(())
     }
 

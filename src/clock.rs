@@ -37,9 +37,12 @@ pub fn wall() -> Timestamp {
 /// of other processes. Nothing is decided by it.
 pub fn system_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, micros)
+}
+
+/// `duration` in microseconds; beyond what 64 bits hold, the most they do.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What the system takes for the time since 1970.

@@ -39,10 +39,8 @@ fn span<'a>(spans: &'a [Seen], node: &str, name: &str, attributes: &[(&str, &str
     }
 }
 
-#[actix::test]
-async fn call_and_message_are_traces_across_servers_and_are_linked() {
-    let collector = Collector::start();
-    let mut plan = Plan::shape_b();
+/// The servers of `plan`, all of which export to `collector`.
+fn traced(mut plan: Plan, collector: &Collector) -> Plan {
     for node in ["PF-A", "PF-B", "C"] {
         plan = plan.with(node, "otlp.endpoint", collector.endpoint()).with(
             node,
@@ -50,7 +48,13 @@ async fn call_and_message_are_traces_across_servers_and_are_linked() {
             "100ms",
         );
     }
-    let network = plan.start();
+    plan
+}
+
+#[actix::test]
+async fn call_and_message_are_traces_across_servers_and_are_linked() {
+    let collector = Collector::start();
+    let network = traced(Plan::shape_b(), &collector).start();
     network.subscribe(&[ALICE, BOB]);
     let alice = network.device(ALICE).await.log_in().await;
     let sent = alice.device.send(message_to(BOB, &noise(5_000)));
@@ -110,15 +114,8 @@ async fn call_and_message_are_traces_across_servers_and_are_linked() {
 #[actix::test]
 async fn call_that_servers_only_pass_on_is_one_trace_too() {
     let collector = Collector::start();
-    let mut plan = Plan::shape_b().proxying("PF-A").proxying("PF-B");
-    for node in ["PF-A", "PF-B", "C"] {
-        plan = plan.with(node, "otlp.endpoint", collector.endpoint()).with(
-            node,
-            "otlp.every",
-            "100ms",
-        );
-    }
-    let network = plan.start();
+    let plan = Plan::shape_b().proxying("PF-A").proxying("PF-B");
+    let network = traced(plan, &collector).start();
     network.subscribe(&[ALICE, BOB]);
     let alice = network.device(ALICE).await.log_in().await;
     let sent = alice.device.send(message_to(BOB, &noise(5_000)));

@@ -1,8 +1,7 @@
 //! What the service manager is told, where one has started the process (`sd_notify`): readiness,
 //! reloads, the end, and that the arbiters still answer.
-use crate::{clock, net::Shards};
+use crate::net::Pulse;
 use actix_rt::task::JoinHandle;
-use futures_util::future::join_all;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
@@ -16,11 +15,11 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Requests are served now. From here on the watchdog is fed, if the service manager has one.
-    pub(super) fn ready(&mut self, shards: &Shards, status: &str) {
+    pub(super) fn ready(&mut self, pulse: &Pulse, status: &str) {
         tell(&[NotifyState::Ready, NotifyState::Status(status)]);
         if let Some(limit) = sd_notify::watchdog_enabled() {
             let feed = || tell(&[NotifyState::Watchdog]);
-            self.watchdog = Some(actix_rt::spawn(watch(shards.clone(), limit, feed)));
+            self.watchdog = Some(actix_rt::spawn(watch(pulse.clone(), limit, feed)));
         }
     }
 
@@ -63,12 +62,11 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Calls `feed` several times within `limit`, as long as every arbiter answers in time.
-async fn watch(shards: Shards, limit: Duration, feed: impl Fn()) {
+/// Calls `feed` several times within `limit`, as long as no arbiter is later than that allows.
+async fn watch(pulse: Pulse, limit: Duration, feed: impl Fn()) {
     let patience = limit / 3;
     loop {
-        let asked = clock::now();
-        let mute = mute(&shards, patience).await;
+        let mute = pulse.later_than(patience);
         match mute.is_empty() {
             true => feed(),
             false => tracing::error!(
@@ -77,33 +75,24 @@ async fn watch(shards: Shards, limit: Duration, feed: impl Fn()) {
                 "arbiters do not answer; the service manager will start the server anew"
             ),
         }
-        tokio::time::sleep_until((asked + patience).into()).await;
+        tokio::time::sleep(patience).await;
     }
-}
-
-/// The shards that do not answer within `patience`.
-async fn mute(shards: &Shards, patience: Duration) -> Vec<usize> {
-    let ask = async |shard| {
-        let answer = shards.run_on(shard, || async {});
-        let answered = tokio::time::timeout(patience, answer).await;
-        (!matches!(answered, Ok(Some(())))).then_some(shard)
-    };
-    let asked = join_all((0..shards.len()).map(ask)).await;
-    asked.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Shards;
     use std::{cell::Cell, rc::Rc, thread};
 
     #[actix_rt::test]
     async fn watchdog_starves_while_an_arbiter_hangs_and_is_fed_again_afterwards() {
         let shards = Shards::start(2);
+        let pulse = Pulse::start(&shards);
         let fed = Rc::new(Cell::new(0));
         let count = fed.clone();
         let limit = Duration::from_millis(90);
-        let watching = watch(shards.clone(), limit, move || count.set(count.get() + 1));
+        let watching = watch(pulse.clone(), limit, move || count.set(count.get() + 1));
         let watching = actix_rt::spawn(watching);
         let wait = async |least| {
             while fed.get() < least {
@@ -112,7 +101,8 @@ mod tests {
         };
         wait(2).await;
         shards.spawn_on(1, || async { thread::sleep(Duration::from_secs(1)) });
-        assert_eq!(mute(&shards, Duration::from_millis(100)).await, [1]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(pulse.later_than(Duration::from_millis(100)), [1]);
         let hungry = fed.get();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(fed.get() <= hungry + 1, "fed while an arbiter hung");

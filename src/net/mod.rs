@@ -34,7 +34,7 @@ pub use listen::{Liveness, Port, bind_udp, listen_tcp, tune};
 pub use open_files::raise_open_files;
 pub use outlet::{Outlet, Pressure};
 pub use pulse::Pulse;
-pub use random::{random_token, random_u64};
+pub use random::{random_token, random_u32, random_u64};
 pub use shards::Shards;
 pub use web::Ends;
 pub use wire::Wire;

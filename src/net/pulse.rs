@@ -72,6 +72,12 @@ impl Pulse {
         lags.max().unwrap_or_default()
     }
 
+    /// The shards that are later than `limit`.
+    pub fn later_than(&self, limit: Duration) -> Vec<usize> {
+        let shards = 0..self.0.beats.len();
+        shards.filter(|shard| self.lag(*shard) > limit).collect()
+    }
+
     fn overdue(&self, beat: &Beat) -> Duration {
         let due = Duration::from_micros(beat.due.load(Ordering::Relaxed));
         let now = clock::now().saturating_duration_since(self.0.began);
@@ -93,11 +99,11 @@ async fn beat(heart: Arc<Heart>, shard: usize) {
     loop {
         let due = clock::now() + EVERY;
         let since = due.saturating_duration_since(heart.began);
-        beat.due.store(micros(since), Ordering::Relaxed);
+        beat.due.store(clock::micros(since), Ordering::Relaxed);
         tokio::time::sleep_until(due.into()).await;
         let now = clock::now();
         let lag = now.saturating_duration_since(due);
-        beat.lag.store(micros(lag), Ordering::Relaxed);
+        beat.lag.store(clock::micros(lag), Ordering::Relaxed);
         lags.record(lag);
         shown.take(lag, now);
     }
@@ -129,10 +135,6 @@ impl Worst {
         self.now = self.now.max(lag);
         self.gauge.set(self.now.max(self.before).as_secs_f64());
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ pub fn random_token(octets: usize) -> String {
     hex::encode(random)
 }
 
+/// 32 random bits, likewise: a chance, evenly spread over all numbers.
+pub fn random_u32() -> u32 {
+    rand::rng().next_u32()
+}
+
 /// 64 random bits that nobody can predict: from a cipher of the thread's own, which the operating
 /// system seeds now and then. A million of them a second cost next to nothing.
 pub fn random_u64() -> u64 {

@@ -39,8 +39,10 @@ impl Waits {
             true => now.saturating_duration_since(asked),
             false => Duration::ZERO,
         };
-        self.0.least.fetch_min(micros(waited), Ordering::Relaxed);
-        let since = micros(now.saturating_duration_since(self.0.began)).max(1);
+        self.0
+            .least
+            .fetch_min(clock::micros(waited), Ordering::Relaxed);
+        let since = clock::micros(now.saturating_duration_since(self.0.began)).max(1);
         self.0.serving.store(since, Ordering::Relaxed);
     }
 
@@ -64,10 +66,6 @@ impl Waits {
             }
         }
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

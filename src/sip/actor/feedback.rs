@@ -94,8 +94,8 @@ impl Endpoint {
         let Some(throttle) = self.throttles.get(&to.addr) else {
             return false;
         };
-        let chance = (net::random_u64() >> 32) as u32;
-        throttle.holds_back(chance, clock::now()) && self.class_of(request, to) != Class::Ongoing
+        throttle.holds_back(net::random_u32(), clock::now())
+            && self.class_of(request, to) != Class::Ongoing
     }
 
     /// Tells who sent the request what the neighbour would have said: 503. It does not have to

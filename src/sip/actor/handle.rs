@@ -324,9 +324,8 @@ impl Shared {
     pub fn retry_after(&self) -> u64 {
         /// Where nothing else is configured.
         const SECONDS: u64 = 5;
-        self.valve.as_ref().map_or(SECONDS, |valve| {
-            valve.retry_after((net::random_u64() >> 32) as u32)
-        })
+        let valve = self.valve.as_ref();
+        valve.map_or(SECONDS, |valve| valve.retry_after(net::random_u32()))
     }
 
     pub fn local_addr(&self) -> SocketAddr {
