@@ -5,8 +5,9 @@ use super::{
     hop::{HopActor, Leave},
     output::{OpenChunk, Out},
     relaying::{Feeders, Relaying, TIMED_OUT},
+    seen::{Direction, Seen},
     session::State,
-    switchboard::{Direction, Seen, Switchboard},
+    switchboard::Switchboard,
     transaction::{Transaction, Whose},
 };
 use crate::{
