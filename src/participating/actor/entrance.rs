@@ -1,4 +1,4 @@
-use super::{Services, mailbox::Subscriptions, serving::serve, shutdown::Task};
+use super::{Services, serving::serve, shutdown::Task, subscriptions::Subscriptions};
 use crate::{
     clock,
     overload::{Class, Line, Reason, Turn},

@@ -26,7 +26,7 @@ mod keeper;
 mod letters;
 mod line;
 mod live;
-mod mailbox;
+mod notifying;
 mod onward;
 mod pager;
 mod pages;
@@ -44,6 +44,8 @@ mod server;
 mod services;
 mod serving;
 mod shutdown;
+mod subscribing;
+mod subscriptions;
 mod underway;
 
 pub use drains::Drains;

@@ -1,6 +1,6 @@
 use super::{
-    Services, drain, drains::Occasion, entrance::Entrance, hint, mailbox::Subscriptions, remote,
-    reporting,
+    Services, drain, drains::Occasion, entrance::Entrance, hint, remote, reporting,
+    subscriptions::Subscriptions,
 };
 use crate::{
     clock,

@@ -4,12 +4,12 @@ use super::{
     call::Call,
     deletion, deposit, disposition, drain,
     drains::Occasion,
-    fetching, focus, live,
-    mailbox::{self, Subscriptions},
-    onward, pager,
+    fetching, focus, live, onward, pager,
     precedence::is_behind,
     proxying, reporting, retrieval,
     server::warn,
+    subscribing::{subscribe, subscribe_to_group},
+    subscriptions::Subscriptions,
 };
 use crate::{
     identity::Address,
@@ -106,8 +106,7 @@ async fn serve_user(
 ) {
     match route {
         Route::Mailbox(mailbox, package) => {
-            let flow =
-                mailbox::subscribe(services, subscriptions, incoming, sender, mailbox, package);
+            let flow = subscribe(services, subscriptions, incoming, sender, mailbox, package);
             Box::pin(flow).await;
         }
         Route::Fetch => Box::pin(fetching::fetch(services, incoming, sender)).await,
@@ -140,8 +139,7 @@ async fn serve_user(
                 Box::pin(focus::message(services, incoming, sender, group)).await;
             }
             Some(Method::Subscribe) => {
-                let flow =
-                    mailbox::subscribe_to_group(services, subscriptions, incoming, sender, group);
+                let flow = subscribe_to_group(services, subscriptions, incoming, sender, group);
                 Box::pin(flow).await;
             }
             _ => services.reply(&incoming, &abilities()),
