@@ -17,6 +17,10 @@ pub struct Config {
     pub store_delay: Duration,
     /// Requests of one shard that may wait for their turn.
     pub max_waiting: usize,
+    /// Transactions and reads that may wait for the threads of the store before new work waits
+    /// outside. Few are answered soon after another, so that refusals get their turn in between;
+    /// many share a sync.
+    pub store_queue: usize,
     /// Resident memory that is not to be exceeded: above nine tenths of it a growing share of what
     /// is new is refused, above all of it everything new. By default three quarters of what the
     /// machine has, or the control group if that is less.
@@ -50,6 +54,7 @@ impl Default for Config {
             target_delay: Duration::from_millis(200),
             store_delay: Duration::from_millis(250),
             max_waiting: 4_096,
+            store_queue: 256,
             max_memory: None,
             stale_after: Duration::from_millis(500),
             retry_after_min: Duration::from_secs(2),
@@ -66,30 +71,22 @@ impl Config {
     ///
     /// Errors: the first key whose value does not, and what would be right.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let delays = [
+            ("overload.target_delay", self.target_delay),
+            ("overload.store_delay", self.store_delay),
+            ("overload.stale_after", self.stale_after),
+            ("overload.feedback_validity", self.feedback_validity),
+        ];
         let least = Duration::from_millis(1);
+        if let Some((key, _)) = delays.into_iter().find(|(_, delay)| *delay < least) {
+            return Err((key, "at least 1ms"));
+        }
+        let is_too_small = self.max_memory.is_some_and(|most| most < ByteSize::mib(8));
         let second = Duration::from_secs(1);
         let wrong = [
-            (
-                self.target_delay < least,
-                "overload.target_delay",
-                "at least 1ms",
-            ),
-            (
-                self.store_delay < least,
-                "overload.store_delay",
-                "at least 1ms",
-            ),
             (self.max_waiting == 0, "overload.max_waiting", "at least 1"),
-            (
-                self.max_memory.is_some_and(|most| most < ByteSize::mib(8)),
-                "overload.max_memory",
-                "at least 8MiB",
-            ),
-            (
-                self.stale_after < least,
-                "overload.stale_after",
-                "at least 1ms",
-            ),
+            (self.store_queue == 0, "overload.store_queue", "at least 1"),
+            (is_too_small, "overload.max_memory", "at least 8MiB"),
             (
                 self.retry_after_min < second,
                 "overload.retry_after_min",
@@ -99,11 +96,6 @@ impl Config {
                 self.retry_after_max < self.retry_after_min,
                 "overload.retry_after_max",
                 "at least overload.retry_after_min",
-            ),
-            (
-                self.feedback_validity < least,
-                "overload.feedback_validity",
-                "at least 1ms",
             ),
         ];
         match wrong.into_iter().find(|(is_wrong, ..)| *is_wrong) {

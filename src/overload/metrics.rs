@@ -10,6 +10,7 @@ use std::time::Duration;
 const REFUSED: &str = "restante_overload_refused_total";
 const SHARE: &str = "restante_overload_admitted_ratio";
 const WAIT: &str = "restante_overload_wait_seconds";
+const REFUSAL: &str = "restante_overload_refusal_seconds";
 const WAITING: &str = "restante_overload_waiting";
 const STALE: &str = "restante_overload_stale_total";
 const STORE: &str = "restante_overload_store_delay_seconds";
@@ -22,6 +23,8 @@ pub(crate) struct Metrics {
     refused: [[Counter; 4]; 2],
     shares: Vec<[Gauge; 2]>,
     waits: [Histogram; 2],
+    /// How long SIP requests had to wait for their refusal.
+    pub refusal: Histogram,
     waiting: Vec<Gauge>,
     /// Datagrams dropped because they waited too long in the kernel.
     pub stale: Counter,
@@ -53,6 +56,7 @@ impl Metrics {
                 .map(|shard| Class::REFUSABLE.map(|class| share(shard, class)))
                 .collect(),
             waits: Class::REFUSABLE.map(|class| histogram!(WAIT, "class" => class.kind())),
+            refusal: histogram!(REFUSAL),
             waiting: shards
                 .map(|shard| gauge!(WAITING, "shard" => shard.to_string()))
                 .collect(),
@@ -110,6 +114,11 @@ fn describe() {
         WAIT,
         Unit::Seconds,
         "How long a request waited for its turn, from the socket on"
+    );
+    describe_histogram!(
+        REFUSAL,
+        Unit::Seconds,
+        "How long a request waited for the 503 that it met at the door, from the socket on"
     );
     describe_gauge!(
         WAITING,

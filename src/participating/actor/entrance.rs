@@ -16,9 +16,6 @@ use tracing::Instrument;
 /// Flows begun before everything else on the shard has had its turn. What is begun goes on before
 /// more is: so the shard is never further behind than one round, whatever waits outside.
 const STARTS: usize = 8;
-/// Transactions and reads that may wait for the store's threads before no flow is begun: as many
-/// as one group takes. So requests wait here, where their wait is known, and not there.
-const STORE: usize = 256;
 /// How soon a store that is busy is looked at again.
 const AGAIN: Duration = Duration::from_millis(1);
 /// How often the shares are looked at while nobody comes but something is still refused.
@@ -89,9 +86,10 @@ impl State {
             .refuse(incoming, &reply, "overload.max_waiting");
     }
 
+    /// Whether requests wait here, where their wait is known, and not for the store's threads.
     fn is_store_busy(&self) -> bool {
         let config = self.services.valve.config();
-        config.enabled && self.services.store.backlog() >= STORE
+        config.enabled && self.services.store.backlog() >= config.store_queue
     }
 
     /// Begins the next flows, and tells the valve what the waits allow.

@@ -2,7 +2,7 @@
 //! ends, a share of it while it has too much to do.
 use super::Endpoint;
 use crate::{
-    net,
+    clock, net,
     overload::{Class, Reason, Valve},
     sip::{
         admission::{classify, is_inside},
@@ -52,6 +52,8 @@ impl Endpoint {
         }
         if let Some(valve) = &self.shared.valve {
             valve.metrics().refused(class, reason);
+            let waited = clock::now().saturating_duration_since(self.arrived);
+            valve.metrics().refusal.record(waited);
         }
         self.turn_away(message, from);
         false
