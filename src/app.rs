@@ -40,17 +40,18 @@ use supervisor::Supervisor;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Runs a server until SIGTERM or Ctrl-C, then drains it.
+/// Runs a server until SIGTERM or Ctrl-C, or until standard input closes where that counts, then
+/// drains it.
 ///
 /// Errors: what keeps it from starting, naming the key or the folder to look at.
-pub fn serve(config: Config) -> Outcome<ExitCode> {
+pub fn serve(config: Config, stdin_counts: bool) -> Outcome<ExitCode> {
     let recorder = Recorder::install()?;
     let telemetry = telemetry::init(&config)?;
     let open_files = net::raise_open_files();
     tracing::debug!(open_files, "limit raised");
     recorder.keep_up()?;
     actix_rt::System::new().block_on(async {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen(stdin_counts)?;
         let mut node = Node::start(config, recorder).await?;
         node.announce()?;
         node.run_until_told(&mut signals).await;

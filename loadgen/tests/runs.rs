@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     fs,
-    net::UdpSocket,
+    net::{TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -247,6 +247,33 @@ fn run_that_is_interrupted_says_what_it_came_to() {
         acknowledged >= 10 && waiting == acknowledged && lost == 0,
         "{report}"
     );
+}
+
+#[test]
+fn server_of_a_run_that_is_killed_ends_too() {
+    let folder = TempDir::new().unwrap();
+    let line = "offline-send --users 6 --duration 10m --ledger night";
+    let mut command = loadgen(&folder, line);
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let spawn = format!("{} serve --data data", server_program().display());
+    let sip = format!("127.0.0.1:{}", free_port().unwrap());
+    command
+        .args(["--spawn", &spawn])
+        .env("RESTANTE_SIP__LISTEN", &sip);
+    for room in ["MSRP", "HTTP"] {
+        command.env(format!("RESTANTE_{room}__LISTEN"), "127.0.0.1:0");
+    }
+    let mut night = started(command);
+    until_written(&folder.path().join("night"), "acknowledged", 10);
+    assert!(TcpStream::connect(&sip).is_ok());
+    night.kill().unwrap();
+    night.wait().unwrap();
+    let killed = Instant::now();
+    while TcpStream::connect(&sip).is_ok() {
+        assert!(killed.elapsed() < PATIENCE, "the server goes on alone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

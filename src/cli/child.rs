@@ -106,7 +106,8 @@ impl ServerPlan {
         self.data.join("server.log")
     }
 
-    /// Starts the server and waits for its ready line.
+    /// Starts the server and waits for its ready line. It ends when this process does, whatever
+    /// ends that.
     ///
     /// Errors: `Run`, `Ended` or `Late`, with what the server logged.
     pub fn start(self) -> Result<ServerProcess, ChildError> {
@@ -121,7 +122,7 @@ impl ServerPlan {
         let mut child = Command::new(&self.program)
             .args(self.arguments())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log.map_err(run)?)
             .spawn()
@@ -148,7 +149,10 @@ impl ServerPlan {
     }
 
     fn arguments(&self) -> Vec<PathBuf> {
-        let mut arguments = vec!["serve".into(), "--data".into(), self.data.clone()];
+        let mut arguments: Vec<PathBuf> = ["serve", "--while-stdin-open", "--data"]
+            .map(PathBuf::from)
+            .into();
+        arguments.push(self.data.clone());
         if let Some(config) = &self.config {
             arguments.extend(["--config".into(), config.clone()]);
         }
@@ -197,6 +201,8 @@ impl ServerProcess {
     ///
     /// Errors: those of signalling and waiting.
     pub fn terminate(&mut self) -> io::Result<ExitStatus> {
+        // open until it has ended: closed, it would be told to end a second time
+        let _stdin = self.child.stdin.take();
         if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM)?;
         }

@@ -107,7 +107,7 @@ enum Command {
 pub fn run(cli: Cli) -> ExitCode {
     let place = &cli.place;
     let outcome = match cli.command {
-        Command::Serve(_) => serve::run(place),
+        Command::Serve(arguments) => serve::run(place, &arguments),
         Command::Health(arguments) => health::run(place, &arguments),
         Command::Subscriber(arguments) => subscriber::run(place, arguments),
         Command::Group(arguments) => group::run(place, arguments),

@@ -17,8 +17,13 @@ Examples:
   restante serve --config restante.toml --data /var/lib/restante
   RESTANTE_SIP__LISTEN=0.0.0.0:5060 restante serve
   curl -s localhost:8080/metrics | grep restante_")]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Drain and end when standard input closes, too: for programs that start a server of their
+    /// own, so that it does not outlive them
+    #[arg(long)]
+    while_stdin_open: bool,
+}
 
-pub(super) fn run(place: &Place) -> Outcome {
-    crate::app::serve(place.load()?)
+pub(super) fn run(place: &Place, arguments: &Arguments) -> Outcome {
+    crate::app::serve(place.load()?, arguments.while_stdin_open)
 }
