@@ -10,6 +10,7 @@ use std::time::Duration;
 const REFUSED: &str = "restante_overload_refused_total";
 const SHARE: &str = "restante_overload_admitted_ratio";
 const WAIT: &str = "restante_overload_wait_seconds";
+const ROUND: &str = "restante_overload_round_seconds";
 const REFUSAL: &str = "restante_overload_refusal_seconds";
 const WAITING: &str = "restante_overload_waiting";
 const STALE: &str = "restante_overload_stale_total";
@@ -23,6 +24,8 @@ pub(crate) struct Metrics {
     refused: [[Counter; 4]; 2],
     shares: Vec<[Gauge; 2]>,
     waits: [Histogram; 2],
+    /// How long what the store has answered waits for its turn.
+    pub round: Histogram,
     /// How long SIP requests had to wait for their refusal.
     pub refusal: Histogram,
     waiting: Vec<Gauge>,
@@ -56,6 +59,7 @@ impl Metrics {
                 .map(|shard| Class::REFUSABLE.map(|class| share(shard, class)))
                 .collect(),
             waits: Class::REFUSABLE.map(|class| histogram!(WAIT, "class" => class.kind())),
+            round: histogram!(ROUND),
             refusal: histogram!(REFUSAL),
             waiting: shards
                 .map(|shard| gauge!(WAITING, "shard" => shard.to_string()))
@@ -114,6 +118,11 @@ fn describe() {
         WAIT,
         Unit::Seconds,
         "How long a request waited for its turn, from the socket on"
+    );
+    describe_histogram!(
+        ROUND,
+        Unit::Seconds,
+        "How long a read that asks for nothing takes, beside all others: what the store answers waits so long for its turn"
     );
     describe_histogram!(
         REFUSAL,

@@ -149,6 +149,17 @@ impl Handle {
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Resolves when a thread has come to it, behind the reads that were asked for before: whoever
+    /// waits on the same arbiter and was answered until then has had a turn.
+    ///
+    /// Errors: as [`Handle::read`].
+    pub async fn pass(&self) -> Result<(), StoreError> {
+        let (passed, outcome) = oneshot::channel();
+        let queued = self.queries.try_send(Query::Pass(passed));
+        queued.map_err(|error| self.refused(full_or_closed(&error)))?;
+        outcome.await.map_err(|_| StoreError::Closed)
+    }
+
     /// Runs `work` on the calling thread, which it may block: for start-up and tools.
     pub fn read_here<R>(
         &self,

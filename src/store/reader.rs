@@ -6,9 +6,12 @@ use std::{
     sync::Arc,
     time::Instant,
 };
+use tokio::sync::oneshot;
 
 pub(super) enum Query {
     Run(Box<dyn FnOnce(&View<'_>) + Send>, Instant),
+    /// Tells that it was come to.
+    Pass(oneshot::Sender<()>),
     Stop,
 }
 
@@ -19,7 +22,16 @@ pub(super) fn run(
     metrics: Metrics,
     waits: Waits,
 ) {
-    while let Ok(Query::Run(query, asked)) = queries.recv() {
+    while let Ok(query) = queries.recv() {
+        let (query, asked) = match query {
+            Query::Run(query, asked) => (query, asked),
+            Query::Pass(passed) => {
+                // a caller that went away wants no answer
+                let _ = passed.send(());
+                continue;
+            }
+            Query::Stop => return,
+        };
         waits.serve(asked, !queries.is_empty());
         let view = View(engine.view());
         if catch_unwind(AssertUnwindSafe(|| query(&view))).is_err() {

@@ -13,9 +13,14 @@ use std::{
 use tokio::sync::Notify;
 use tracing::Instrument;
 
-/// Flows begun before everything else on the shard has had its turn. What is begun goes on before
-/// more is: so the shard is never further behind than one round, whatever waits outside.
+/// Flows begun in one round. What is begun goes on before more is: so the shard is never further
+/// behind than a few rounds, whatever waits outside.
 const STARTS: usize = 8;
+/// Rounds that may be under way. A round is over when its messenger is back from the store, who
+/// stands in line with the answers that flows wait for: an arbiter serves what its own tasks wake
+/// before what other threads do, so that those who wait for the store would starve beside a line
+/// that begins more and more.
+const ROUNDS: usize = 8;
 /// How soon a store that is busy is looked at again.
 const AGAIN: Duration = Duration::from_millis(1);
 /// How often the shares are looked at while nobody comes but something is still refused.
@@ -31,6 +36,12 @@ struct State {
     line: RefCell<Line<(Incoming, Task)>>,
     told: Cell<[f64; 2]>,
     wake: Notify,
+    /// Flows begun in the round that begins.
+    begun: Cell<usize>,
+    /// Rounds under way.
+    rounds: Cell<usize>,
+    /// Told when one is over.
+    over: Notify,
 }
 
 impl Entrance {
@@ -44,6 +55,9 @@ impl Entrance {
             subscriptions,
             told: Cell::new([1.0; 2]),
             wake: Notify::new(),
+            begun: Cell::new(0),
+            rounds: Cell::new(0),
+            over: Notify::new(),
         }));
         actix_rt::spawn(run(entrance.0.clone()));
         entrance
@@ -92,11 +106,16 @@ impl State {
         config.enabled && self.services.store.backlog() >= config.store_queue
     }
 
+    /// Whether so many rounds are under way that no flow is begun.
+    fn is_behind(&self) -> bool {
+        self.rounds.get() >= ROUNDS
+    }
+
     /// Begins the next flows, and tells the valve what the waits allow.
-    fn turn(&self) {
+    fn turn(self: &Rc<Self>) {
         let now = clock::now();
         for _ in 0..STARTS {
-            if self.is_store_busy() {
+            if self.is_store_busy() || self.is_behind() {
                 break;
             }
             let turn = self.line.borrow_mut().pop(now);
@@ -111,6 +130,7 @@ impl State {
             self.services.valve.metrics().waited(class, waited);
             let (incoming, task) = what;
             self.start(incoming, task);
+            self.count();
         }
         let mut line = self.line.borrow_mut();
         let shard = self.services.endpoint.shard();
@@ -121,6 +141,27 @@ impl State {
         if self.told.replace(shares) != shares {
             self.services.valve.set_line(shard, shares);
         }
+    }
+
+    /// Counts a flow that was begun; sends a messenger behind the last one of a round.
+    fn count(self: &Rc<Self>) {
+        self.begun.set((self.begun.get() + 1) % STARTS);
+        if self.begun.get() > 0 {
+            return;
+        }
+        self.rounds.set(self.rounds.get() + 1);
+        let state = self.clone();
+        actix_rt::spawn(async move {
+            let sent = clock::now();
+            if state.services.store.pass().await.is_err() {
+                // its queue is full, or it ends
+                tokio::time::sleep(AGAIN).await;
+            }
+            let took = clock::now().saturating_duration_since(sent);
+            state.services.valve.metrics().round.record(took);
+            state.rounds.set(state.rounds.get() - 1);
+            state.over.notify_one();
+        });
     }
 }
 
@@ -133,6 +174,9 @@ async fn run(state: Rc<State>) {
         };
         match (is_empty, is_at_rest) {
             (false, _) if state.is_store_busy() => tokio::time::sleep(AGAIN).await,
+            (false, _) if state.is_behind() => {
+                drop(tokio::time::timeout(LOOK, state.over.notified()).await);
+            }
             (false, _) => tokio::task::yield_now().await,
             (true, true) => state.wake.notified().await,
             // whoever wakes it is served at once; nobody may come, and things change all the same
