@@ -124,6 +124,18 @@ pub(super) fn trim(text: &str) -> &str {
     }
 }
 
+/// `text` before and behind the first `separator`, an ASCII octet. As `split_once`, which searches
+/// for characters and takes its time for it.
+pub(super) fn cut(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = find(text, separator)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// Position of the first `separator`, an ASCII octet.
+pub(super) fn find(text: &str, separator: u8) -> Option<usize> {
+    memchr(separator, text.as_bytes())
+}
+
 /// Position of the first `separator` outside of quoted strings and angle brackets.
 pub(super) fn find_outside(text: &str, separator: u8) -> Option<usize> {
     let octets = text.as_bytes();

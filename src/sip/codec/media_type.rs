@@ -15,10 +15,8 @@ impl MediaType {
     /// Reads a media type.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = lex::trim(text);
-        let params_at = text.find(';').unwrap_or(text.len());
-        let (main, sub) = text[..params_at]
-            .split_once('/')
-            .ok_or(SyntaxError::MediaType)?;
+        let params_at = lex::find(text, b';').unwrap_or(text.len());
+        let (main, sub) = lex::cut(&text[..params_at], b'/').ok_or(SyntaxError::MediaType)?;
         let (main, sub) = (lex::trim(main), lex::trim(sub));
         if !lex::is_token(main.as_bytes()) || !lex::is_token(sub.as_bytes()) {
             return Err(SyntaxError::MediaType);

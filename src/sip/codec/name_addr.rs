@@ -41,7 +41,7 @@ impl NameAddr {
         let Some(inner) = rest.strip_prefix('<') else {
             return parse_addr_spec(rest);
         };
-        let (uri, params) = inner.split_once('>').ok_or(SyntaxError::Brackets)?;
+        let (uri, params) = lex::cut(inner, b'>').ok_or(SyntaxError::Brackets)?;
         let params = lex::trim(params);
         if !params.is_empty() && !params.starts_with(';') {
             return Err(SyntaxError::Brackets);
@@ -92,7 +92,7 @@ fn parse_display(text: &str) -> Result<(Option<String>, &str), SyntaxError> {
         }
         return Ok((Some(lex::unquote(&text[..length]).into_owned()), rest));
     }
-    let Some(angle) = text.find('<') else {
+    let Some(angle) = lex::find(text, b'<') else {
         return Ok((None, text));
     };
     let display = lex::trim(&text[..angle]);
@@ -105,7 +105,7 @@ fn parse_display(text: &str) -> Result<(Option<String>, &str), SyntaxError> {
 }
 
 fn parse_addr_spec(text: &str) -> Result<NameAddr, SyntaxError> {
-    let params_at = text.find(';').unwrap_or(text.len());
+    let params_at = lex::find(text, b';').unwrap_or(text.len());
     let uri = text[..params_at].trim_end();
     if uri.contains(['?', ',']) {
         return Err(SyntaxError::Brackets);

@@ -1,15 +1,26 @@
 //! Parameters: `;name=value;flag`.
 use super::{SyntaxError, lex};
-use std::{borrow::Cow, fmt};
+use smallvec::SmallVec;
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    ops::Range,
+};
 
 /// An ordered list of parameters. Names are found in any letter case, values kept as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Params(Vec<Param>);
+#[derive(Clone, Default)]
+pub struct Params {
+    /// What they are made of: as they came, what was set later behind it.
+    text: String,
+    places: SmallVec<[Place; 3]>,
+}
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Param {
-    name: Box<str>,
-    value: Option<Box<str>>,
+/// Where a parameter stands in the text.
+#[derive(Clone)]
+struct Place {
+    name: Range<u32>,
+    value: Option<Range<u32>>,
 }
 
 /// More parameters than this in one place are no honest use.
@@ -17,8 +28,8 @@ const MOST: usize = 64;
 
 impl Params {
     /// No parameters.
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Reads header parameters (generic-param, RFC 3261 §25.1).
@@ -41,10 +52,9 @@ impl Params {
         })?;
         // no name may be there twice (RFC 3261 §19.1.1)
         let is_repeated = |at: usize| {
-            let name = &params.0[at].name;
-            params.0[..at]
-                .iter()
-                .any(|earlier| earlier.name.eq_ignore_ascii_case(name))
+            let name = params.name(&params.places[at]);
+            let mut earlier = params.places[..at].iter().map(|place| params.name(place));
+            earlier.any(|earlier| earlier.eq_ignore_ascii_case(name))
         };
         match (1..params.len()).any(is_repeated) {
             true => Err(SyntaxError::Parameter),
@@ -61,27 +71,27 @@ impl Params {
             return Ok(Self::new());
         }
         let text = text.strip_prefix(';').ok_or(SyntaxError::Parameter)?;
-        let mut params = Vec::with_capacity(4);
+        let mut params = Self::new();
+        params.text.reserve_exact(text.len());
         for piece in lex::split(text, b';') {
-            let (name, value) = match piece.split_once('=') {
+            let (name, value) = match lex::cut(piece, b'=') {
                 Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
                 None => (piece, None),
             };
             if params.len() == MOST || !is_valid(name, value) {
                 return Err(SyntaxError::Parameter);
             }
-            params.push(Param {
-                name: name.into(),
-                value: value.map(Into::into),
-            });
+            params.push(name, value);
         }
-        Ok(Self(params))
+        Ok(params)
     }
 
     /// The value of the first parameter of this name, quotes included; empty for a flag.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let param = self.0.iter().find(|p| p.name.eq_ignore_ascii_case(name))?;
-        Some(param.value.as_deref().unwrap_or(""))
+        let (_, value) = self
+            .iter()
+            .find(|(one, _)| one.eq_ignore_ascii_case(name))?;
+        Some(value.unwrap_or(""))
     }
 
     /// The value of the first parameter of this name without its quotes.
@@ -96,7 +106,7 @@ impl Params {
 
     /// Gives the parameter this value: in its old place, or at the end.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.put(name, Some(value.into()));
+        self.put(name, Some(value));
     }
 
     /// Adds the parameter without a value, or takes its value away.
@@ -104,18 +114,36 @@ impl Params {
         self.put(name, None);
     }
 
-    fn put(&mut self, name: &str, value: Option<Box<str>>) {
-        match self
-            .0
-            .iter_mut()
-            .find(|p| p.name.eq_ignore_ascii_case(name))
-        {
-            Some(param) => param.value = value,
-            None => self.0.push(Param {
-                name: name.into(),
-                value,
-            }),
-        }
+    fn put(&mut self, name: &str, value: Option<&str>) {
+        let known = |(one, _): (&str, _)| one.eq_ignore_ascii_case(name);
+        let Some(at) = self.iter().position(known) else {
+            return self.push(name, value);
+        };
+        self.places[at].value = value.map(|value| self.write(value));
+    }
+
+    fn push(&mut self, name: &str, value: Option<&str>) {
+        let place = Place {
+            name: self.write(name),
+            value: value.map(|value| self.write(value)),
+        };
+        self.places.push(place);
+    }
+
+    /// Puts `part` behind the text; where it stands.
+    #[expect(clippy::cast_possible_truncation, reason = "no header is that long")]
+    fn write(&mut self, part: &str) -> Range<u32> {
+        let from = self.text.len() as u32;
+        self.text.push_str(part);
+        from..self.text.len() as u32
+    }
+
+    fn text(&self, range: &Range<u32>) -> &str {
+        &self.text[range.start as usize..range.end as usize]
+    }
+
+    fn name(&self, place: &Place) -> &str {
+        self.text(&place.name)
     }
 
     /// The same list with this parameter.
@@ -127,23 +155,49 @@ impl Params {
 
     /// Takes every parameter of this name away.
     pub fn remove(&mut self, name: &str) {
-        self.0
-            .retain(|param| !param.name.eq_ignore_ascii_case(name));
+        let Self { text, places } = self;
+        places.retain(|place| {
+            let range = place.name.start as usize..place.name.end as usize;
+            !text[range].eq_ignore_ascii_case(name)
+        });
     }
 
     /// Names and values in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|p| (&*p.name, p.value.as_deref()))
+        self.places.iter().map(|place| {
+            let value = place.value.as_ref().map(|value| self.text(value));
+            (self.name(place), value)
+        })
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.places.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.places.is_empty()
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Params {}
+
+impl Hash for Params {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|param| param.hash(state));
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -156,9 +210,37 @@ fn is_header_value(value: &str) -> bool {
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|param| match &param.value {
-            Some(value) => write!(f, ";{}={value}", param.name),
-            None => write!(f, ";{}", param.name),
+        self.iter().try_for_each(|(name, value)| match value {
+            Some(value) => write!(f, ";{name}={value}"),
+            None => write!(f, ";{name}"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_set_later_stand_in_the_old_place_and_count_as_if_they_had_come_so() {
+        let mut params = Params::parse(";branch=z9hG4bK1;rport;ttl=1").unwrap();
+        params.set("RPORT", "5060");
+        params.set("received", "192.0.2.1");
+        params.set_flag("ttl");
+        assert_eq!(
+            params.to_string(),
+            ";branch=z9hG4bK1;rport=5060;ttl;received=192.0.2.1"
+        );
+        assert_eq!(Params::parse(&params.to_string()), Ok(params.clone()));
+        params.remove("Branch");
+        assert_eq!(params.to_string(), ";rport=5060;ttl;received=192.0.2.1");
+        assert_eq!(
+            (params.get("rport"), params.get("ttl")),
+            (Some("5060"), Some(""))
+        );
+        assert_ne!(
+            params,
+            Params::parse(";rport;ttl;received=192.0.2.1").unwrap()
+        );
     }
 }

@@ -1,5 +1,5 @@
 //! `tel:` URIs.
-use super::{Params, SyntaxError};
+use super::{Params, SyntaxError, lex};
 use std::fmt;
 
 /// A `tel:` URI (RFC 3966).
@@ -13,7 +13,7 @@ pub struct TelUri {
 
 impl TelUri {
     pub(super) fn parse_rest(text: &str) -> Result<Self, SyntaxError> {
-        let params_at = text.find(';').unwrap_or(text.len());
+        let params_at = lex::find(text, b';').unwrap_or(text.len());
         let number = &text[..params_at];
         let digits = number.strip_prefix('+').unwrap_or(number);
         let is_phone_digit = |octet: u8| octet.is_ascii_hexdigit() || b"*#-.()".contains(&octet);

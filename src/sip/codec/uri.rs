@@ -47,7 +47,7 @@ impl Uri {
     /// ```
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let is_uri_octet = |octet: u8| octet.is_ascii_graphic() && !b"<>\"".contains(&octet);
-        let (scheme, rest) = text.split_once(':').ok_or(SyntaxError::Scheme)?;
+        let (scheme, rest) = lex::cut(text, b':').ok_or(SyntaxError::Scheme)?;
         let is_scheme_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet);
         if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
             || !scheme.bytes().all(is_scheme_octet)
@@ -117,16 +117,16 @@ impl SipUri {
     }
 
     fn parse_rest(secure: bool, text: &str) -> Result<Self, SyntaxError> {
-        let (userinfo, rest) = match text.split_once('@') {
+        let (userinfo, rest) = match lex::cut(text, b'@') {
             Some((userinfo, rest)) => (Some(userinfo), rest),
             None => (None, text),
         };
         let (user, password) = userinfo.map(parse_userinfo).transpose()?.unzip();
-        let (rest, headers) = match rest.split_once('?') {
+        let (rest, headers) = match lex::cut(rest, b'?') {
             Some((rest, headers)) => (rest, parse_headers(headers)?),
             None => (rest, Vec::new()),
         };
-        let params_at = rest.find(';').unwrap_or(rest.len());
+        let params_at = lex::find(rest, b';').unwrap_or(rest.len());
         let (host, port) = Host::parse_with_port(&rest[..params_at])?;
         Ok(Self {
             secure,
@@ -177,7 +177,7 @@ impl SipUri {
 
 // user, password: RFC 3261 §25.1
 fn parse_userinfo(text: &str) -> Result<(String, Option<String>), SyntaxError> {
-    let (user, password) = match text.split_once(':') {
+    let (user, password) = match lex::cut(text, b':') {
         Some((user, password)) => (user, Some(password)),
         None => (text, None),
     };

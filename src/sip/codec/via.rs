@@ -1,5 +1,6 @@
 //! Via: the way a request came, and its response goes back.
 use super::{Host, Params, SyntaxError, lex};
+use memchr::memchr2;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -39,7 +40,7 @@ impl Via {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = lex::trim(text);
         let (transport, rest) = parse_sent_protocol(text)?;
-        let params_at = rest.find(';').unwrap_or(rest.len());
+        let params_at = lex::find(rest, b';').unwrap_or(rest.len());
         let (host, port) = Host::parse_with_port(lex::trim(&rest[..params_at]))?;
         Ok(Self {
             transport: transport.into(),
@@ -101,14 +102,13 @@ impl Via {
 
 // sent-protocol LWS: RFC 3261 §25.1
 fn parse_sent_protocol(text: &str) -> Result<(&str, &str), SyntaxError> {
-    let mut parts = text.splitn(3, '/').map(lex::trim);
-    let (name, version) = (parts.next(), parts.next());
-    let rest = parts.next().ok_or(SyntaxError::SentProtocol)?;
-    let is_sip = name.is_some_and(|name| name.eq_ignore_ascii_case("SIP"));
-    if !is_sip || version != Some("2.0") {
+    let (name, rest) = lex::cut(text, b'/').ok_or(SyntaxError::SentProtocol)?;
+    let (version, rest) = lex::cut(rest, b'/').ok_or(SyntaxError::SentProtocol)?;
+    let rest = lex::trim(rest);
+    if !lex::trim(name).eq_ignore_ascii_case("SIP") || lex::trim(version) != "2.0" {
         return Err(SyntaxError::SentProtocol);
     }
-    let end = rest.find([' ', '\t']).ok_or(SyntaxError::SentProtocol)?;
+    let end = memchr2(b' ', b'\t', rest.as_bytes()).ok_or(SyntaxError::SentProtocol)?;
     let transport = &rest[..end];
     if !lex::is_token(transport.as_bytes()) {
         return Err(SyntaxError::SentProtocol);
