@@ -1,12 +1,12 @@
 //! What is refused at the door, before it has cost a transaction: everything new while the server
 //! ends, a share of it while it has too much to do.
-use super::Endpoint;
+use super::{Endpoint, datagrams::refusal};
 use crate::{
     clock, net,
     overload::{Class, Reason, Valve},
     sip::{
         admission::{classify, is_inside},
-        codec::{Builder, Message, Method, Name},
+        codec::{Builder, Message, Method, Name, validate},
         transaction::{Dropped, Peer, reply_to},
     },
 };
@@ -35,7 +35,7 @@ impl Endpoint {
             return true;
         }
         let class = self.class_of(message, from);
-        if !self.is_refusable(class, message) || self.layer.knows(message) {
+        if !self.is_refusable(class, message) {
             return true;
         }
         let name = self.name_of(message);
@@ -44,7 +44,7 @@ impl Endpoint {
             true => Some(Reason::Delay),
             false => self.judge(class, message, now),
         };
-        let Some(reason) = refused else {
+        let Some(reason) = refused.filter(|_| !self.layer.knows(message)) else {
             return true;
         };
         if !from.transport.is_reliable() {
@@ -56,6 +56,19 @@ impl Endpoint {
             valve.metrics().refusal.record(waited);
         }
         self.turn_away(message, from);
+        false
+    }
+
+    /// Whether a message obeys the grammar. A request that does not has its answer.
+    pub(super) fn is_valid(&mut self, message: &Message, from: Peer) -> bool {
+        let Err(invalid) = validate(message) else {
+            return true;
+        };
+        self.metrics.refused(invalid.kind());
+        if let Some(response) = refusal(message, invalid.status(), from) {
+            let to = message.via().map_or(from, |via| reply_to(&via, from));
+            self.answer(to, &response);
+        }
         false
     }
 
@@ -99,17 +112,25 @@ impl Endpoint {
 
     /// Answers 503 outside any transaction.
     fn turn_away(&mut self, request: &Message, from: Peer) {
-        let (Ok(via), Ok(stamped)) = (request.via(), request.with_top_via_received(from.addr))
-        else {
+        let Ok(mut via) = request.via() else {
             return self.metrics.dropped(Dropped::Unreadable);
         };
-        let response = Builder::response(&stamped, 503)
+        let to = reply_to(&via, from);
+        let stamped = match via.stamp(from.addr) {
+            true => &request.with_top_via_stamped(&via),
+            false => request,
+        };
+        let response = Builder::response(stamped, 503)
             .to_tag(&net::random_token(8))
             .header(Name::RetryAfter, self.shared.retry_after().to_string())
             .build();
-        let to = reply_to(&via, from);
-        self.observe_sent(&to, &response);
-        if self.wires.send(to, &response).is_err() {
+        self.answer(to, &response);
+    }
+
+    /// Sends a response outside any transaction.
+    fn answer(&mut self, to: Peer, response: &Message) {
+        self.observe_sent(&to, response);
+        if self.wires.send(to, response).is_err() {
             // who gets no answer asks again
             self.metrics.dropped(Dropped::Undeliverable);
         }

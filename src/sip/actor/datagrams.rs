@@ -3,7 +3,7 @@ use crate::{
     clock, net,
     overload::{Class, Valve},
     sip::{
-        codec::{Builder, Limits, Message, ParseError, validate},
+        codec::{Builder, Limits, Message, ParseError},
         metrics::Metrics,
         transaction::{Peer, reply_to},
     },
@@ -75,17 +75,11 @@ impl Datagrams {
                     .for_each(|request| self.refuse(&request, error.status(), peer));
             }
         };
-        match validate(&message) {
-            Ok(()) if stale && self.is_dispensable(&message, peer) => {
-                if let Some(valve) = &self.valve {
-                    valve.metrics().stale.increment(1);
-                }
-            }
-            Ok(()) => self.sorter.push(message, peer, arrived),
-            Err(invalid) => {
-                self.metrics.refused(invalid.kind());
-                self.refuse(&message, invalid.status(), peer);
-            }
+        if !(stale && self.is_dispensable(&message, peer)) {
+            return self.sorter.push(message, peer, arrived);
+        }
+        if let Some(valve) = &self.valve {
+            valve.metrics().stale.increment(1);
         }
     }
 
@@ -101,7 +95,8 @@ impl Datagrams {
         is_backlog && config.is_some_and(|it| it.enabled && batch.age > it.stale_after)
     }
 
-    /// Answers a bad request outside any transaction; a bad response or ACK gets no answer.
+    /// Answers an unreadable request outside any transaction; such a response or ACK gets no
+    /// answer.
     fn refuse(&self, request: &Message, status: u16, from: Peer) {
         let Some(response) = refusal(request, status, from) else {
             return;

@@ -246,7 +246,8 @@ impl Handler<Received> for Endpoint {
                 tap(Way::Received, &from, &message);
             }
             let message = self.exchange_feedback(message, from, now);
-            if self.is_let_in(&message, from, now) {
+            // what is refused anyway is not looked at any closer
+            if self.is_let_in(&message, from, now) && self.is_valid(&message, from) {
                 self.layer.handle_message(message, from, now);
             }
         }

@@ -3,7 +3,7 @@ use crate::{
     clock,
     net::{Decode, Gate, Inlet, Outlet, ReadError},
     sip::{
-        codec::{Framed, Framer, Limits, Message, ParseError, validate},
+        codec::{Framed, Framer, Limits, Message, ParseError},
         metrics::{Metrics, Open},
         transaction::{ConnectionId, Peer},
     },
@@ -108,13 +108,7 @@ impl Stream {
             Framed::Message(message) => message,
             Framed::KeepAlive => return self.write(Bytes::from_static(b"\r\n")),
         };
-        match validate(&message) {
-            Ok(()) => self.sorter.push(message, self.peer, now),
-            Err(invalid) => {
-                self.metrics.refused(invalid.kind());
-                self.refuse(&message, invalid.status());
-            }
-        }
+        self.sorter.push(message, self.peer, now);
     }
 
     fn refuse(&self, request: &Message, status: u16) {
