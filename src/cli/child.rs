@@ -326,8 +326,8 @@ mod tests {
         let error = plan.start().unwrap_err().to_string();
         assert!(error.contains("ended before it was ready"), "{error}");
         assert!(
-            error.contains("--data"),
-            "ls complains about the option: {error}"
+            error.contains("--while-stdin-open"),
+            "ls complains about the first option: {error}"
         );
     }
 }
