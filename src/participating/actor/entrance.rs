@@ -1,4 +1,10 @@
-use super::{Services, serving::serve, shutdown::Task, subscriptions::Subscriptions};
+use super::{
+    Services,
+    rounds::{Rounds, STARTS},
+    serving::serve,
+    shutdown::Task,
+    subscriptions::Subscriptions,
+};
 use crate::{
     clock,
     overload::{Class, Line, Reason, Turn},
@@ -13,14 +19,6 @@ use std::{
 use tokio::sync::Notify;
 use tracing::Instrument;
 
-/// Flows begun in one round. What is begun goes on before more is: so the shard is never further
-/// behind than a few rounds, whatever waits outside.
-const STARTS: usize = 8;
-/// Rounds that may be under way. A round is over when its messenger is back from the store, who
-/// stands in line with the answers that flows wait for: an arbiter serves what its own tasks wake
-/// before what other threads do, so that those who wait for the store would starve beside a line
-/// that begins more and more.
-const ROUNDS: usize = 8;
 /// How soon a store that is busy is looked at again.
 const AGAIN: Duration = Duration::from_millis(1);
 /// How often the shares are looked at while nobody comes but something is still refused.
@@ -36,12 +34,7 @@ struct State {
     line: RefCell<Line<(Incoming, Task)>>,
     told: Cell<[f64; 2]>,
     wake: Notify,
-    /// Flows begun in the round that begins.
-    begun: Cell<usize>,
-    /// Rounds under way.
-    rounds: Cell<usize>,
-    /// Told when one is over.
-    over: Notify,
+    rounds: Rounds,
 }
 
 impl Entrance {
@@ -49,15 +42,14 @@ impl Entrance {
     pub fn open(services: Rc<Services>, subscriptions: Subscriptions) -> Self {
         let config = services.valve.config();
         let line = Line::new(config.target_delay, config.max_waiting, clock::now());
+        let rounds = Rounds::new(services.store.clone(), services.valve.clone());
         let entrance = Self(Rc::new(State {
+            rounds,
             line: RefCell::new(line),
             services,
             subscriptions,
             told: Cell::new([1.0; 2]),
             wake: Notify::new(),
-            begun: Cell::new(0),
-            rounds: Cell::new(0),
-            over: Notify::new(),
         }));
         actix_rt::spawn(run(entrance.0.clone()));
         entrance
@@ -106,16 +98,13 @@ impl State {
         config.enabled && self.services.store.backlog() >= config.store_queue
     }
 
-    /// Whether so many rounds are under way that no flow is begun.
-    fn is_behind(&self) -> bool {
-        self.rounds.get() >= ROUNDS
-    }
-
-    /// Begins the next flows, and tells the valve what the waits allow.
-    fn turn(self: &Rc<Self>) {
+    /// Begins the next flows, and tells the valve what the waits allow. What is begun goes on
+    /// before more is: so the shard is never further behind than a few rounds, whatever waits
+    /// outside.
+    fn turn(&self) {
         let now = clock::now();
         for _ in 0..STARTS {
-            if self.is_store_busy() || self.is_behind() {
+            if self.is_store_busy() || self.rounds.are_full() {
                 break;
             }
             let turn = self.line.borrow_mut().pop(now);
@@ -130,7 +119,7 @@ impl State {
             self.services.valve.metrics().waited(class, waited);
             let (incoming, task) = what;
             self.start(incoming, task);
-            self.count();
+            self.rounds.count();
         }
         let mut line = self.line.borrow_mut();
         let shard = self.services.endpoint.shard();
@@ -141,27 +130,6 @@ impl State {
         if self.told.replace(shares) != shares {
             self.services.valve.set_line(shard, shares);
         }
-    }
-
-    /// Counts a flow that was begun; sends a messenger behind the last one of a round.
-    fn count(self: &Rc<Self>) {
-        self.begun.set((self.begun.get() + 1) % STARTS);
-        if self.begun.get() > 0 {
-            return;
-        }
-        self.rounds.set(self.rounds.get() + 1);
-        let state = self.clone();
-        actix_rt::spawn(async move {
-            let sent = clock::now();
-            if state.services.store.pass().await.is_err() {
-                // its queue is full, or it ends
-                tokio::time::sleep(AGAIN).await;
-            }
-            let took = clock::now().saturating_duration_since(sent);
-            state.services.valve.metrics().round.record(took);
-            state.rounds.set(state.rounds.get() - 1);
-            state.over.notify_one();
-        });
     }
 }
 
@@ -174,8 +142,8 @@ async fn run(state: Rc<State>) {
         };
         match (is_empty, is_at_rest) {
             (false, _) if state.is_store_busy() => tokio::time::sleep(AGAIN).await,
-            (false, _) if state.is_behind() => {
-                drop(tokio::time::timeout(LOOK, state.over.notified()).await);
+            (false, _) if state.rounds.are_full() => {
+                drop(tokio::time::timeout(LOOK, state.rounds.one_is_over()).await);
             }
             (false, _) => tokio::task::yield_now().await,
             (true, true) => state.wake.notified().await,

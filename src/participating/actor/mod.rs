@@ -40,6 +40,7 @@ mod reporting;
 mod requests;
 mod retrieval;
 mod ringing;
+mod rounds;
 mod server;
 mod services;
 mod serving;
