@@ -183,7 +183,7 @@ fn datagrams_that_waited_too_long_are_left_to_be_repeated() {
         let text = String::from_utf8(unproven(number, from).octets().to_vec());
         text.expect("text").replace("SIP/2.0/TCP", "SIP/2.0/UDP")
     };
-    server.signal(Signal::STOP);
+    server.pause();
     for number in 0..BACKLOG {
         socket.send(request(number).as_bytes()).expect("sent");
     }

@@ -101,7 +101,7 @@ fn watchdog_is_fed_while_the_server_is_well_and_starves_when_it_hangs() {
         assert_eq!(manager.next(), ["WATCHDOG=1"]);
         assert!(asked.elapsed() < limit, "too late: {:?}", asked.elapsed());
     }
-    server.signal(Signal::STOP);
+    server.pause();
     let brief = Some(limit);
     manager.socket.set_read_timeout(brief).expect("a timeout");
     let mut buffer = [0; 4096];

@@ -20,6 +20,7 @@ use restante::cli::child::{ServerPlan, ServerProcess};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -134,6 +135,26 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a process"), signal).expect("it runs");
+    }
+
+    /// Stops this life (SIGSTOP) and waits until all its threads stand still: on a busy machine
+    /// one that is told late works on for a while. SIGCONT lets it go on.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        let threads = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        let stands = |thread: fs::DirEntry| {
+            let told = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // the state stands behind the name, which may hold anything
+            let state = told
+                .rsplit_once(") ")
+                .map(|(_, rest)| rest.starts_with('T'));
+            state.unwrap_or(true)
+        };
+        let all_stand = || {
+            let mut threads = fs::read_dir(&threads).expect("it runs").flatten();
+            threads.all(stands)
+        };
+        assert!(eventually(Duration::from_secs(10), all_stand), "it goes on");
     }
 
     /// Waits until this life has ended by itself; its exit code.
