@@ -455,30 +455,21 @@ async fn transfer_that_ends_without_a_word_lets_the_message_wait_again() {
     }
 }
 
-/// Begins `future` and goes away.
-async fn begin_and_leave<T>(future: impl Future<Output = T>) {
-    tokio::select! {
-        biased;
-        _ = future => panic!("it ended at once"),
-        () = std::future::ready(()) => {}
-    }
-}
-
 #[tokio::test]
 async fn caller_that_goes_away_leaves_no_message_stuck_and_no_content_behind() {
     for bench in benches().await {
         let function = &bench.function;
         let bob = address("bob");
         let stored = store(function, "id").await;
-        begin_and_leave(function.transfer(&bob, stored.sequence, "push")).await;
+        bench.begin_and_leave(function.transfer(&bob, stored.sequence, "push"));
         let mut deposit = begin(function, None).await;
-        begin_and_leave(deposit.write(0, noise(2 * PIECE).into())).await;
+        bench.begin_and_leave(deposit.write(0, noise(2 * PIECE).into()));
         let again = deposit.write(0, noise(1).into()).await;
         assert!(matches!(again, Err(Refusal::Interrupted)));
         drop(deposit);
         let mut whole = begin(function, None).await;
         whole.write(0, noise(3 * PIECE).into()).await.unwrap();
-        begin_and_leave(function.complete(whole, facts("whole"), 3 * PIECE as u64)).await;
+        bench.begin_and_leave(function.complete(whole, facts("whole"), 3 * PIECE as u64));
         while function.waiting(&bob).await.unwrap().count < 2 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,5 @@
 //! A deferred function over each storage engine, and a crash of it.
+use futures_util::FutureExt;
 use restante::{
     deferred::{Config, Deferred, Directory, Facts},
     identity::{Address, outbox},
@@ -91,6 +92,27 @@ impl Bench {
         assert!(hit > 0, "there is no file to damage");
         let place = Place::Folder(copy);
         Some(Self::open(self.name, place, self.config.clone()).await)
+    }
+
+    /// Polls `future` once, while no thread of the store gets on, and drops it.
+    pub fn begin_and_leave<T>(&self, future: impl Future<Output = T>) {
+        let (release, held) = crossbeam::channel::bounded::<()>(0);
+        let hold = || {
+            let held = held.clone();
+            move || {
+                // ends when the other side is dropped
+                let _ = held.recv();
+                Ok(())
+            }
+        };
+        let readers = store::Config::default().readers;
+        for work in std::iter::repeat_with(&hold).take(readers) {
+            let _ = self.handle.read(move |_| work()).now_or_never();
+        }
+        let work = hold();
+        let _ = self.handle.write(move |_| work()).now_or_never();
+        assert!(future.now_or_never().is_none(), "it ended at once");
+        drop(release);
     }
 
     /// Entries of a table.
