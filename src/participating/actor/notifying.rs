@@ -2,7 +2,6 @@
 use super::{
     Services,
     pages::Page,
-    subscribing::contact,
     subscriptions::{Subject, Subscription},
 };
 use crate::{
@@ -75,7 +74,7 @@ fn notification(services: &Services, subscription: &Subscription, state: String)
     let mut dialog = subscription.dialog.borrow_mut();
     dialog
         .request(Method::Notify)
-        .header(Name::Contact, contact(services, &subscription.address))
+        .header(Name::Contact, subscription.contact(services))
         .header(Name::Event, subscription.package.as_str())
         .header(Name::SubscriptionState, state)
 }

@@ -8,7 +8,7 @@ use super::{
     precedence::is_behind,
     proxying, reporting, retrieval,
     server::warn,
-    subscribing::{subscribe, subscribe_to_group},
+    subscribing::{refresh, subscribe, subscribe_to_group},
     subscriptions::Subscriptions,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) async fn serve(
             return services.refuse(&incoming, &reply, kind);
         }
         return match incoming.request.method() {
-            Some(Method::Subscribe) => subscriptions.refresh(&services, &incoming, &tag),
+            Some(Method::Subscribe) => refresh(&services, &subscriptions, &incoming, &tag),
             Some(Method::Notify) => services.fetches.notified(&services, &incoming),
             _ => services.refuse(&incoming, &Reply::new(481), "no_such_dialog"),
         };

@@ -1,4 +1,4 @@
-//! Takes SUBSCRIBE for a mailbox or a group.
+//! Takes SUBSCRIBE for a mailbox or a group, and what refreshes or ends it.
 use super::{
     Services,
     notifying::{part, watch_over},
@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock,
     identity::Address,
-    participating::{invitation, routing::Package},
+    participating::routing::Package,
     profile::event,
     sip::{
         actor::{Incoming, Target},
@@ -77,6 +77,29 @@ pub(super) async fn subscribe_to_group(
     begin(services, table, incoming, watched, subject).await;
 }
 
+/// Takes a SUBSCRIBE within a dialog: a refresh, or the end. Answers 481 where there is none.
+pub(super) fn refresh(services: &Services, table: &Subscriptions, incoming: &Incoming, tag: &str) {
+    let Some(subscription) = table.find(tag) else {
+        return services.refuse(incoming, &Reply::new(481), "no_such_subscription");
+    };
+    {
+        let mut dialog = subscription.dialog.borrow_mut();
+        if let Err(error) = dialog.handle_request(&incoming.request) {
+            return services.refuse(incoming, &Reply::new(error.status()), error.kind());
+        }
+        dialog.refresh_target(&incoming.request);
+    }
+    subscription.target.set(Target::Flow(incoming.source));
+    let granted = granted(services, &incoming.request);
+    subscription.until.set(clock::now() + granted);
+    if let Subject::Conference { wants_all, .. } = &subscription.subject {
+        wants_all.set(true);
+    }
+    let accepted = accepted(services, incoming, &subscription, granted, tag);
+    services.respond(incoming, accepted);
+    subscription.wake.notify_one();
+}
+
 fn crowded() -> Reply {
     Reply::new(503).with(Name::RetryAfter, "30")
 }
@@ -108,10 +131,8 @@ async fn begin(
         _open: services.metrics.open_subscription(),
         address,
     });
-    services.respond(
-        &incoming,
-        accepted(&services, &incoming, &subscription.address, granted, &tag),
-    );
+    let accepted = accepted(&services, &incoming, &subscription, granted, &tag);
+    services.respond(&incoming, accepted);
     // the dialog stands with the 200: confirmed before the first NOTIFY
     let _ = subscription.dialog.borrow_mut().confirm(None);
     let _entered = table.enter(tag, &subscription);
@@ -140,7 +161,7 @@ fn page_of(request: &Message) -> Page {
     Page::of(parameter(event::AFTER).as_deref(), limit)
 }
 
-pub(super) fn granted(services: &Services, request: &Message) -> Duration {
+fn granted(services: &Services, request: &Message) -> Duration {
     let longest = services.config.max_subscription;
     let asked = request
         .expires()
@@ -148,20 +169,16 @@ pub(super) fn granted(services: &Services, request: &Message) -> Duration {
     asked.map_or(longest, |asked| asked.min(longest))
 }
 
-pub(super) fn accepted(
+fn accepted(
     services: &Services,
     incoming: &Incoming,
-    mailbox: &Address,
+    subscription: &Subscription,
     granted: Duration,
     tag: &str,
 ) -> Message {
     Builder::response(&incoming.request, 200)
         .to_tag(tag)
-        .header(Name::Contact, contact(services, mailbox))
+        .header(Name::Contact, subscription.contact(services))
         .header(Name::Expires, granted.as_secs().to_string())
         .build()
-}
-
-pub(super) fn contact(services: &Services, mailbox: &Address) -> String {
-    invitation::contact(mailbox.user(), &services.endpoint.sent_by(), true)
 }

@@ -1,14 +1,9 @@
 //! The subscriptions of one shard: found by their dialog, and by what they watch.
-use super::{Services, focus::Watcher, pages::Page, subscribing};
+use super::{Services, focus::Watcher, pages::Page};
 use crate::{
-    clock,
     identity::Address,
-    participating::{metrics::Open, routing::Package, watchers::Watch},
-    sip::{
-        actor::{Incoming, Target},
-        dialog::Dialog,
-    },
-    sip_core::Reply,
+    participating::{invitation, metrics::Open, routing::Package, watchers::Watch},
+    sip::{actor::Target, dialog::Dialog},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -86,34 +81,16 @@ impl Subscriptions {
         }
     }
 
-    /// Takes a SUBSCRIBE within a dialog: a refresh, or the end. Answers 481 where there is none.
-    pub fn refresh(&self, services: &Services, incoming: &Incoming, tag: &str) {
-        let known = self.0.borrow().by_tag.get(tag).cloned();
-        let Some(subscription) = known else {
-            return services.refuse(incoming, &Reply::new(481), "no_such_subscription");
-        };
-        let checked = subscription
-            .dialog
-            .borrow_mut()
-            .handle_request(&incoming.request);
-        if let Err(error) = checked {
-            return services.refuse(incoming, &Reply::new(error.status()), error.kind());
-        }
-        subscription
-            .dialog
-            .borrow_mut()
-            .refresh_target(&incoming.request);
-        subscription.target.set(Target::Flow(incoming.source));
-        let granted = subscribing::granted(services, &incoming.request);
-        subscription.until.set(clock::now() + granted);
-        if let Subject::Conference { wants_all, .. } = &subscription.subject {
-            wants_all.set(true);
-        }
-        services.respond(
-            incoming,
-            subscribing::accepted(services, incoming, &subscription.address, granted, tag),
-        );
-        subscription.wake.notify_one();
+    /// The subscription whose dialog has this tag of ours.
+    pub fn find(&self, tag: &str) -> Option<Rc<Subscription>> {
+        self.0.borrow().by_tag.get(tag).cloned()
+    }
+}
+
+impl Subscription {
+    /// Where its requests within the dialog are to be sent.
+    pub fn contact(&self, services: &Services) -> String {
+        invitation::contact(self.address.user(), &services.endpoint.sent_by(), true)
     }
 }
 
@@ -147,6 +124,7 @@ impl Drop for Entered {
 mod tests {
     use super::*;
     use crate::{
+        clock,
         participating::{metrics::Metrics, watchers::Watchers},
         sip::{
             codec::{Limits, Message},
