@@ -9,7 +9,7 @@ use relay::{
     start_any, stranger, value,
 };
 use restante::{
-    cli::child::free_port,
+    cli::child::free_address,
     clock,
     msrp::{
         Config,
@@ -17,7 +17,7 @@ use restante::{
         relay::{KeyRing, Sealer, Ticket},
     },
 };
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Writes a SEND that must be refused 481, and the like where nothing may be answered.
@@ -210,7 +210,7 @@ async fn client_that_comes_back_on_another_connection_is_reached_there() {
 #[actix::test]
 async fn relay_that_was_restarted_takes_its_clients_back() {
     let config = Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())),
+        listen: free_address().unwrap(),
         ..anywhere()
     };
     let board = start(&config, RelayConfig::default());

@@ -31,7 +31,7 @@ use relay::{
     Peer, RelayConfig, answer, anywhere, client, door, id, plain_request, send, start, start_any,
     stranger, value,
 };
-use restante::{cli::child::free_port, msrp::Config};
+use restante::{cli::child::free_address, msrp::Config};
 use std::time::Duration;
 
 #[actix::test]
@@ -269,7 +269,7 @@ async fn lost_connection_is_reported_as_408_for_every_send_that_nobody_answered(
 async fn next_hop_that_cannot_be_reached_is_reported_as_408() {
     let board = start_any();
     let (mut bob, relay) = client(&board, "bob").await;
-    let nobody = format!("msrp://127.0.0.1:{}/gone;tcp", free_port().unwrap());
+    let nobody = format!("msrp://{}/gone;tcp", free_address().unwrap());
     let (to, from) = (format!("{relay} {nobody}"), bob.uri.clone());
     for (row, (field, is_answered, is_reported, _)) in ROWS.into_iter().enumerate() {
         let name = format!("row{row}");

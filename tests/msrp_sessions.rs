@@ -11,7 +11,7 @@ use ends::{
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use restante::{
-    cli::child::free_port,
+    cli::child::free_address,
     msrp::{
         ByteRange, Config, Continuation, FailureReport, OutgoingHead,
         actor::{
@@ -20,7 +20,7 @@ use restante::{
     },
     net::{Pressure, Shards},
 };
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -452,7 +452,7 @@ async fn refused_binding_ends_the_active_session() {
 #[actix::test]
 async fn peer_that_cannot_be_reached_ends_the_active_session() {
     let ours = board(&Config::default());
-    let addr = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+    let addr = free_address().unwrap();
     let (mut ear, sink) = Ear::new();
     let _active = ours.open(OpenSession {
         local_id: ours.new_session_id(),

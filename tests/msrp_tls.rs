@@ -12,7 +12,7 @@ use ends::{Ear, board, receive, send_all};
 use harness::Server;
 use relay::{Peer, RelayConfig, answer, body, door, id, send, stranger, value};
 use restante::{
-    cli::child::free_port,
+    cli::child::free_address,
     msrp::{
         Config, Path,
         actor::{
@@ -276,7 +276,7 @@ async fn relay_on_ipv6_serves_plain_and_protected_clients() {
 async fn server_shows_its_new_certificate_after_sighup_and_keeps_its_connections() {
     let authority = Authority::new();
     let first = authority.issue("two.example");
-    let at = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+    let at = free_address().unwrap();
     let server = Server::with("msrp.tls_listen", at)
         .with("msrp.tls.certificate", first.certificate.display())
         .with("msrp.tls.key", first.key.display())

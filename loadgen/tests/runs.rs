@@ -4,7 +4,7 @@
 //! The program `restante` is looked for beside `loadgen`: `cargo test --workspace` puts it there.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use restante::cli::child::{ServerPlan, ServerProcess, free_port};
+use restante::cli::child::{ServerPlan, ServerProcess, free_address};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -36,7 +36,7 @@ fn spawning(folder: &TempDir, line: &str) -> Command {
     let mut command = loadgen(folder, line);
     command.args(["--spawn", server_program().to_str().unwrap()]);
     for room in ["SIP", "MSRP", "HTTP"] {
-        let address = format!("127.0.0.1:{}", free_port().unwrap());
+        let address = free_address().unwrap().to_string();
         command.env(format!("RESTANTE_{room}__LISTEN"), address);
     }
     command
@@ -257,7 +257,7 @@ fn server_of_a_run_that_is_killed_ends_too() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     let spawn = format!("{} serve --data data", server_program().display());
-    let sip = format!("127.0.0.1:{}", free_port().unwrap());
+    let sip = free_address().unwrap().to_string();
     command
         .args(["--spawn", &spawn])
         .env("RESTANTE_SIP__LISTEN", &sip);

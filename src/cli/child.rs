@@ -91,7 +91,7 @@ impl ServerPlan {
         let mut settings = Vec::new();
         for key in ["SIP", "MSRP", "HTTP"] {
             let name = format!("RESTANTE_{key}__LISTEN");
-            settings.push((name, format!("127.0.0.1:{}", free_port()?)));
+            settings.push((name, free_address()?.to_string()));
         }
         Ok(Self {
             program: program.to_owned(),
@@ -149,10 +149,12 @@ impl ServerPlan {
     }
 
     fn arguments(&self) -> Vec<PathBuf> {
-        let mut arguments: Vec<PathBuf> = ["serve", "--while-stdin-open", "--data"]
-            .map(PathBuf::from)
-            .into();
-        arguments.push(self.data.clone());
+        let mut arguments = vec![
+            "serve".into(),
+            "--while-stdin-open".into(),
+            "--data".into(),
+            self.data.clone(),
+        ];
         if let Some(config) = &self.config {
             arguments.extend(["--config".into(), config.clone()]);
         }
@@ -278,6 +280,13 @@ impl Addresses {
             http: find("http=")?,
         })
     }
+}
+
+/// An address on 127.0.0.1 whose port is free for UDP and TCP; see [`free_port`].
+///
+/// Errors: as [`free_port`].
+pub fn free_address() -> io::Result<SocketAddr> {
+    Ok((Ipv4Addr::LOCALHOST, free_port()?).into())
 }
 
 /// A port free for UDP and TCP on 127.0.0.1 which this process gave to nobody yet.
