@@ -149,12 +149,12 @@ impl Node {
             .iter()
             .map(|(entry, at)| format!("{}={at}", entry.name()))
             .collect();
-        let msrp = msrp.join(" ");
+        let places = format!("sip={sip} {} http={http}", msrp.join(" "));
         let mut out = std::io::stdout().lock();
-        writeln!(out, "ready sip={sip} {msrp} http={http}")?;
+        writeln!(out, "ready {places}")?;
         out.flush()?;
-        tracing::info!(%sip, %msrp, %http, shards = self.shards.len(), "ready");
-        let status = format!("serving sip={sip} {msrp} http={http}");
+        tracing::info!(shards = self.shards.len(), "ready {places}");
+        let status = format!("serving {places}");
         self.supervisor.ready(&self.pulse, &status);
         Ok(())
     }
