@@ -77,7 +77,7 @@ impl Registrar {
             third_party::apply(&told, source, &user, current, now, &config).map(Some)
         };
         let (before, after) = self.change(&address, now, decide).await?;
-        tracing::info!(%address, registered = !after.is_empty(), core = %source.addr, "told by a core");
+        tracing::debug!(%address, registered = !after.is_empty(), core = %source.addr, "told by a core");
         let expires = after.iter().map(|one| one.expires_at.since(now).as_secs());
         let reply = Reply::new(200).with(Name::Expires, expires.max().unwrap_or(0).to_string());
         let news = Some(news(address, &before, &after));
@@ -117,7 +117,7 @@ impl Registrar {
         let (before, after) = self.change(&address, now, decide).await?;
         let contacts = request.contacts();
         let is_query = matches!(contacts, Ok(Contacts::List(list)) if list.is_empty());
-        tracing::info!(%address, bindings = after.len(), "registration answered");
+        tracing::debug!(%address, bindings = after.len(), "registration answered");
         let news = (!is_query).then(|| news(address, &before, &after));
         let reply = register::answer(request, &after, now, &self.config);
         Ok(Handled { reply, news })
