@@ -149,16 +149,20 @@ impl Report {
     /// The load in a few words.
     pub fn words(&self) -> String {
         let (senders, receivers) = (self.senders, self.receivers);
-        let load = format!(
-            "{} messages of {} by {}",
-            self.messages, self.size, self.mode
-        );
+        let (messages, size) = (self.messages, &self.size);
+        // what is retrieved came by any
+        let way = match self.mode.as_str() {
+            "" => String::new(),
+            mode => format!(" by {mode}"),
+        };
         let pace = match self.pace.as_str() {
             "" => String::new(),
             pace => format!(", {pace}"),
         };
         let seed = self.seed;
-        format!("{senders} senders, {receivers} receivers, {load}{pace}, seed {seed}")
+        format!(
+            "{senders} senders, {receivers} receivers, {messages} messages of {size}{way}{pace}, seed {seed}"
+        )
     }
 
     /// Whether there was work and none of it succeeded.

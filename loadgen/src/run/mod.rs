@@ -72,7 +72,7 @@ pub fn judge(path: &Path) -> Result<Report, String> {
     let book = Book::open(ledger, None, clock::now());
     let about = About {
         name: "judge".to_owned(),
-        mode: "-".to_owned(),
+        mode: String::new(),
         pace: String::new(),
         begun: clock::wall(),
         is_retrieved,
