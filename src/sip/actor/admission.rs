@@ -1,13 +1,13 @@
 //! What is refused at the door, before it has cost a transaction: everything new while the server
 //! ends, a share of it while it has too much to do.
-use super::{Endpoint, datagrams::refusal};
+use super::{Endpoint, refusal::refusal};
 use crate::{
-    clock, net,
+    clock,
     overload::{Class, Reason, Valve},
     sip::{
         admission::{classify, is_inside},
-        codec::{Builder, Message, Method, Name, validate},
-        transaction::{Dropped, Peer, reply_to},
+        codec::{Message, Method, Name, validate},
+        transaction::{Dropped, Peer},
     },
 };
 use std::{
@@ -65,9 +65,8 @@ impl Endpoint {
             return true;
         };
         self.metrics.refused(invalid.kind());
-        if let Some(response) = refusal(message, invalid.status(), from) {
-            let to = message.via().map_or(from, |via| reply_to(&via, from));
-            self.answer(to, &response);
+        if let Some((to, response)) = refusal(message, invalid.status(), from) {
+            self.answer(to, &response.build());
         }
         false
     }
@@ -112,19 +111,11 @@ impl Endpoint {
 
     /// Answers 503 outside any transaction.
     fn turn_away(&mut self, request: &Message, from: Peer) {
-        let Ok(mut via) = request.via() else {
+        let Some((to, response)) = refusal(request, 503, from) else {
             return self.metrics.dropped(Dropped::Unreadable);
         };
-        let to = reply_to(&via, from);
-        let stamped = match via.stamp(from.addr) {
-            true => &request.with_top_via_stamped(&via),
-            false => request,
-        };
-        let response = Builder::response(stamped, 503)
-            .to_tag(&net::random_token(8))
-            .header(Name::RetryAfter, self.shared.retry_after().to_string())
-            .build();
-        self.answer(to, &response);
+        let wait = self.shared.retry_after().to_string();
+        self.answer(to, &response.header(Name::RetryAfter, wait).build());
     }
 
     /// Sends a response outside any transaction.

@@ -1,11 +1,11 @@
-use super::{admission::class_of, orders::Stop, sorter::Sorter};
+use super::{admission::class_of, orders::Stop, refusal::refusal, sorter::Sorter};
 use crate::{
     clock, net,
     overload::{Class, Valve},
     sip::{
-        codec::{Builder, Limits, Message, ParseError},
+        codec::{Limits, Message, ParseError},
         metrics::Metrics,
-        transaction::{Peer, reply_to},
+        transaction::Peer,
     },
 };
 use actix::prelude::*;
@@ -98,25 +98,14 @@ impl Datagrams {
     /// Answers an unreadable request outside any transaction; such a response or ACK gets no
     /// answer.
     fn refuse(&self, request: &Message, status: u16, from: Peer) {
-        let Some(response) = refusal(request, status, from) else {
+        let Some((to, response)) = refusal(request, status, from) else {
             return;
         };
-        let to = request.via().map_or(from, |via| reply_to(&via, from));
+        let response = response.build();
         if self.socket.try_send_to(response.octets(), to.addr).is_err() {
             self.metrics.unsent.increment(1);
         }
     }
-}
-
-/// The response to a request that is no good; `None` for what must not be answered.
-pub(super) fn refusal(request: &Message, status: u16, from: Peer) -> Option<Message> {
-    use crate::sip::codec::Method;
-    if !request.is_request() || request.is(&Method::Ack) {
-        return None;
-    }
-    let stamped = request.with_top_via_received(from.addr).ok()?;
-    let response = Builder::response(&stamped, status).to_tag(&net::random_token(8));
-    Some(response.build())
 }
 
 impl Actor for Datagrams {

@@ -38,6 +38,7 @@ mod locator;
 mod orders;
 mod outbound;
 mod proxied;
+mod refusal;
 mod sockets;
 mod sorter;
 mod start;

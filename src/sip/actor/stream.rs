@@ -1,4 +1,4 @@
-use super::{Endpoint, datagrams::refusal, orders::Lost, sorter::Sorter};
+use super::{Endpoint, orders::Lost, refusal::refusal, sorter::Sorter};
 use crate::{
     clock,
     net::{Decode, Gate, Inlet, Outlet, ReadError},
@@ -112,8 +112,8 @@ impl Stream {
     }
 
     fn refuse(&self, request: &Message, status: u16) {
-        if let Some(response) = refusal(request, status, self.peer) {
-            self.write(response.octets().clone());
+        if let Some((_, response)) = refusal(request, status, self.peer) {
+            self.write(response.build().octets().clone());
         }
     }
 

@@ -1,6 +1,8 @@
 //! Messages put together field by field.
 use super::{
-    Message, Method, Name, NameAddr, lex, status,
+    Message, Method, Name, NameAddr, Via,
+    edit::with_first,
+    lex, status,
     writer::{StartLine, Writer},
 };
 use bytes::Bytes;
@@ -142,6 +144,16 @@ impl Builder {
             if !has_tag && lex::is_token(tag.as_bytes()) {
                 to.value = format!("{text};tag={tag}").into();
             }
+        }
+        self
+    }
+
+    /// Puts `via` in place of the topmost Via; nothing happens where there is none.
+    #[must_use]
+    pub fn top_via(mut self, via: &Via) -> Self {
+        if let Some(top) = self.lines.iter_mut().find(|line| line.name == Name::Via) {
+            let old = String::from_utf8_lossy(&top.value);
+            top.value = with_first(&old, via).into();
         }
         self
     }

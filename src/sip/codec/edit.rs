@@ -1,12 +1,12 @@
 //! The changes a message goes through on its way: fields on top, a Via less, a Via stamped.
 use super::{
-    HeaderError, Message, Name, Via,
+    Message, Name, Via,
     index::{Field, Index, Start},
     lex,
 };
 use bytes::BytesMut;
 use smallvec::SmallVec;
-use std::{net::SocketAddr, ops::Range};
+use std::ops::Range;
 
 impl Message {
     /// The same message with this Via on top. `via` must be one line; a line end in it becomes a
@@ -65,16 +65,6 @@ impl Message {
         }
     }
 
-    /// The same request with `received` and `rport` of its topmost Via filled in as a server must
-    /// (see [`Via::stamp`](super::Via::stamp)).
-    pub fn with_top_via_received(&self, source: SocketAddr) -> Result<Self, HeaderError> {
-        let mut via = self.via()?;
-        Ok(match via.stamp(source) {
-            true => self.with_top_via_stamped(&via),
-            false => self.clone(),
-        })
-    }
-
     /// The same message with `via` in place of its topmost Via.
     pub fn with_top_via_stamped(&self, via: &Via) -> Self {
         let fields = &self.inner().index.fields;
@@ -82,8 +72,7 @@ impl Message {
             return self.clone();
         };
         let value = self.text(&fields[first]);
-        let rest = lex::find_outside(&value, b',').map_or("", |comma| &value[comma..]);
-        self.with_value(first, &format!("{via}{rest}"))
+        self.with_value(first, &with_first(&value, via))
     }
 
     /// The same message with the first field of this name replaced by `value`; the field is added
@@ -182,4 +171,10 @@ impl Message {
         };
         Self::from_parts(shifted.octets().clone(), index)
     }
+}
+
+/// The value of a field with `via` in place of the first Via in it.
+pub(super) fn with_first(value: &str, via: &Via) -> String {
+    let rest = lex::find_outside(value, b',').map_or("", |comma| &value[comma..]);
+    format!("{via}{rest}")
 }
