@@ -13,13 +13,12 @@ const REFUSED: &str = "restante_sip_refused_total";
 
 /// Reasons that are looked up when they are met: broken messages, requests that may not go on, and
 /// what the system does not do.
-const RARE: [&str; 30] = [
+const RARE: [&str; 29] = [
     "accept_failed",
     "ack_unsent",
     "pending_full",
     "read_failed",
     "response_unsent",
-    "stray_ack",
     "version",
     "request_line",
     "request_uri",
@@ -68,6 +67,8 @@ pub struct Metrics {
     pub too_many_connections: Counter,
     /// INVITEs answered 503 because there were too many dialogs.
     pub too_many_dialogs: Counter,
+    /// ACKs of nobody's response, such as those of a refusal outside any transaction.
+    pub stray_ack: Counter,
     /// Datagrams the kernel did not take.
     pub unsent: Counter,
     /// Requests that went to the next server because one failed.
@@ -150,6 +151,7 @@ impl Metrics {
             paused: refused("paused"),
             too_many_connections: refused("too_many_connections"),
             too_many_dialogs: refused("too_many_dialogs"),
+            stray_ack: refused("stray_ack"),
             unsent: refused("unsent"),
             failovers: counter!("restante_sip_failovers_total"),
             dropped: [

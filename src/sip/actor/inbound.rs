@@ -114,7 +114,7 @@ impl Endpoint {
             Some(Ok(())) => {}
             // the 2xx is repeated, and so is its ACK
             Some(Err(_)) => self.metrics.mailbox_full.increment(1),
-            None => self.metrics.refused("stray_ack"),
+            None => self.metrics.stray_ack.increment(1),
         }
     }
 
