@@ -149,11 +149,12 @@ impl Node {
             .iter()
             .map(|(entry, at)| format!("{}={at}", entry.name()))
             .collect();
-        let places = format!("sip={sip} {} http={http}", msrp.join(" "));
+        let msrp = msrp.join(" ");
+        let places = format!("sip={sip} {msrp} http={http}");
         let mut out = std::io::stdout().lock();
         writeln!(out, "ready {places}")?;
         out.flush()?;
-        tracing::info!(shards = self.shards.len(), "ready {places}");
+        tracing::info!(%sip, doors = %msrp, %http, shards = self.shards.len(), "ready");
         let status = format!("serving {places}");
         self.supervisor.ready(&self.pulse, &status);
         Ok(())
