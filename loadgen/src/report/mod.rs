@@ -150,15 +150,13 @@ impl Report {
     pub fn words(&self) -> String {
         let (senders, receivers) = (self.senders, self.receivers);
         let (messages, size) = (self.messages, &self.size);
+        let unless_empty = |lead: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{lead}{text}"),
+        };
         // what is retrieved came by any
-        let way = match self.mode.as_str() {
-            "" => String::new(),
-            mode => format!(" by {mode}"),
-        };
-        let pace = match self.pace.as_str() {
-            "" => String::new(),
-            pace => format!(", {pace}"),
-        };
+        let way = unless_empty(" by ", &self.mode);
+        let pace = unless_empty(", ", &self.pace);
         let seed = self.seed;
         format!(
             "{senders} senders, {receivers} receivers, {messages} messages of {size}{way}{pace}, seed {seed}"
